@@ -9,7 +9,7 @@ use divan::counter::ItemsCount;
 use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingRef;
 use maitred::domain::decision::{Decision, DecisionOutcome, Finding, Reason, ReasonCode};
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
@@ -65,12 +65,14 @@ fn uid(n: usize) -> BookingUid {
 }
 
 fn grants() -> Vec<Fact> {
-    let grant = |n| Fact::Grant {
-        reference: reference(n),
-        account: account(n),
-        credits: 1_000_000,
-        expires: None,
-        reason: "spring".to_owned(),
+    let grant = |n| {
+        Fact::Credit(CreditFact::Grant {
+            reference: reference(n),
+            account: account(n),
+            credits: 1_000_000,
+            expires: None,
+            reason: "spring".to_owned(),
+        })
     };
     (0..MEMBERS).map(grant).collect()
 }
@@ -138,7 +140,7 @@ fn request(n: usize) -> Request {
 /// Returns the facts of a request's first commit: the decision and the hold.
 fn intent_facts(n: usize) -> [Fact; 2] {
     let request = request(n);
-    let hold = Fact::Hold {
+    let hold = Fact::Charge(ChargeFact::Hold {
         booking: request.bookings[0].clone(),
         request: request.id.clone(),
         account: account(n),
@@ -151,9 +153,9 @@ fn intent_facts(n: usize) -> [Fact; 2] {
         start: request.start,
         end: request.end,
         terms: None,
-    };
+    });
     let request = std::sync::Arc::new(request);
-    [Fact::RequestDecided { request }, hold]
+    [Fact::Request(RequestFact::Decided { request }), hold]
 }
 
 /// Returns all facts that are written about the request afterwards.
@@ -161,7 +163,7 @@ fn settlement_facts(n: usize) -> [Fact; 4] {
     let uid = uid(n);
     let request = RequestId::from(&uid);
     [
-        Fact::CallRecorded {
+        Fact::Request(RequestFact::CallRecorded {
             request: request.clone(),
             call: CallNote {
                 at: at(n),
@@ -170,18 +172,18 @@ fn settlement_facts(n: usize) -> [Fact; 4] {
                 end: CallEnd::Answered,
                 text: "accepted".to_owned(),
             },
-        },
-        Fact::Post {
+        }),
+        Fact::Charge(ChargeFact::Post {
             booking: uid.clone(),
-        },
-        Fact::IntentSettled {
+        }),
+        Fact::Request(RequestFact::IntentSettled {
             request,
             outcome: DecisionOutcome::Confirmed,
-        },
-        Fact::ChargeClosed {
+        }),
+        Fact::Charge(ChargeFact::Closed {
             booking: uid,
             reason: "over".into(),
-        },
+        }),
     ]
 }
 
@@ -211,10 +213,10 @@ fn commit(bencher: Bencher<'_, '_>, facts: usize) {
             let pairs = (n..).take(facts.div_ceil(2)).flat_map(intent_facts);
             n += facts;
             match facts {
-                1 => vec![Fact::FreezeChanged {
+                1 => vec![Fact::Account(AccountFact::FreezeChanged {
                     account: account(n),
                     reason: Some("unpaid".to_owned()),
-                }],
+                })],
                 _ => pairs.collect(),
             }
         })

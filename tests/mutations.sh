@@ -29,7 +29,7 @@ seeds=${MAITRED_SEEDS:-20000}
 profile=${MAITRED_PROFILE:-release}
 mapfile -t rows <<'ROWS'
 P5 P6|sim|src/domain/intent.rs|        return NextStep::Call(booking.clone());|        if M { return NextStep::Unclear; }\n        return NextStep::Call(booking.clone());
-P2|sim|src/domain/intent.rs|            (Some(_), None) => facts.push(Fact::Post {|            (Some(_), None) if M => {}\n            (Some(_), None) => facts.push(Fact::Post {
+P2|sim|src/domain/intent.rs|            (Some(_), None) => facts.push(Fact::Charge(ChargeFact::Post {|            (Some(_), None) if M => {}\n            (Some(_), None) => facts.push(Fact::Charge(ChargeFact::Post {
 P2 P3|--lib domain::tests|src/domain/intent.rs|            if is_accepted(&booking) {|            if is_accepted(&booking) && !M {
 A3 P5|--lib domain::tests|src/domain/intent.rs|            BookingStatus::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            BookingStatus::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            BookingStatus::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
 P11|sim|src/domain/intent.rs|            BookingState::Unread \| BookingState::OtherStatus => unread = true,|            BookingState::Unread \| BookingState::OtherStatus => unread = !M,
@@ -41,7 +41,7 @@ P2|sim|src/domain/ledger/charging.rs|    charge.state = ChargeState::Void;|    c
 P3|sim|src/domain/ledger/charging.rs|    predecessor.state = ChargeState::Moved { to: to.uid.clone() };|    predecessor.state = if M { ChargeState::Final } else { ChargeState::Moved { to: to.uid.clone() } };
 P2|sim|src/domain/ledger/charging.rs|            Some(there) => there.credits += part.credits,|            Some(_) if M => {}\n            Some(there) => there.credits += part.credits,
 P2|sim|src/domain/ledger/charging.rs|        charge.state = ChargeState::Refunded;|        charge.state = if M { ChargeState::Open } else { ChargeState::Refunded };
-P2 P3|--lib domain::tests::ledgers|src/domain/ledger.rs|    require_holds_ended(records, &record)?;|    if !M { require_holds_ended(records, &record)?; }
+P2 P3|--lib domain::tests::ledgers|src/domain/ledger/request.rs|    require_holds_ended(records, &record)?;|    if !M { require_holds_ended(records, &record)?; }
 P1|sim|src/domain/ledger.rs|    account.version += 1;|    account.version += u64::from(!M);
 P1|sim|src/domain/account.rs|let credits = missing.min(*left);|let credits = if M { missing } else { missing.min(*left) };
 P1|sim|src/domain/account.rs|        self.expires.is_none_or(|        M \|\| self.expires.is_none_or(

@@ -20,11 +20,22 @@ use super::unresolved::{Resolver, UnresolvedCode};
 /// be written as a whole is refused above this limit.
 pub const MAX_FACTS: usize = 200_000;
 
-/// One immutable recorded change.
+/// One immutable recorded change, grouped by what it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
+    Account(AccountFact),
+    Credit(CreditFact),
+    Charge(ChargeFact),
+    Request(RequestFact),
+    Unresolved(UnresolvedFact),
+    Ledger(LedgerFact),
+}
+
+/// A fact about an account that moves no credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountFact {
     /// An account exists from now on.
-    AccountOpened {
+    Opened {
         account: AccountId,
     },
     /// The member has another address.
@@ -37,7 +48,7 @@ pub enum Fact {
         alias: Address,
     },
     /// The data that rules may read. It replaces the earlier data.
-    AccountDescribed {
+    Described {
         account: AccountId,
         tier: Option<String>,
         tags: BTreeSet<String>,
@@ -53,8 +64,12 @@ pub enum Fact {
         account: AccountId,
         hash: Option<String>,
     },
+}
 
-    /// Entry: credits are given. The account is opened if it does not exist.
+/// An entry that gives credits to an account or takes them away, without a booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreditFact {
+    /// Credits are given. The account is opened if it does not exist.
     Grant {
         reference: Reference,
         account: AccountId,
@@ -62,19 +77,21 @@ pub enum Fact {
         expires: Option<Time>,
         reason: String,
     },
-    /// Entry: an operator takes back credits that are left.
+    /// An operator takes back credits that are left.
     Revoke {
         reference: Reference,
         account: AccountId,
         parts: Vec<LotPart>,
         reason: String,
     },
-    /// Entry: what was left of a lot expires.
-    Expire {
-        account: AccountId,
-        part: LotPart,
-    },
-    /// Entry: a recorded decision to confirm reserves credits for one booking.
+    /// What was left of a lot expires.
+    Expire { account: AccountId, part: LotPart },
+}
+
+/// An entry about the charge of a booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeFact {
+    /// A recorded decision to confirm reserves credits for one booking.
     Hold {
         booking: BookingRef,
         request: RequestId,
@@ -87,25 +104,23 @@ pub enum Fact {
         /// The terms on which the credits come back. `None` in logs of older versions.
         terms: Option<Arc<RefundTerms>>,
     },
-    /// Entry: the hold is spent.
-    Post {
-        booking: BookingUid,
-    },
-    /// Entry: the hold is given back.
+    /// The hold is spent.
+    Post { booking: BookingUid },
+    /// The hold is given back.
     Void {
         booking: BookingUid,
         reason: EntryReason,
         /// The lots that the parts go to. When empty, each part goes back to the lot that paid.
         refund_parts: Vec<RefundPart>,
     },
-    /// Entry: a charge is given back, in full or in part.
+    /// The charge is given back, in full or in part.
     Refund {
         booking: BookingUid,
         parts: Vec<RefundPart>,
         close: bool,
         reason: EntryReason,
     },
-    /// Entry: the booking's successor takes over the charge.
+    /// The booking's successor takes over the charge.
     Move {
         from: BookingUid,
         to: BookingRef,
@@ -116,36 +131,39 @@ pub enum Fact {
         non_refundable: Credits,
     },
     /// The charge is final, because nothing can change any more.
-    ChargeClosed {
+    Closed {
         booking: BookingUid,
         reason: EntryReason,
     },
+}
 
+/// A fact about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestFact {
     /// A decision. With state `Recorded` it is an intent; with `Noted` the request may be decided
     /// again. The fact does not change the request's review.
-    RequestDecided {
-        request: Arc<Request>,
-    },
+    Decided { request: Arc<Request> },
     /// An operator's review of a request that is only noted. The next pass decides by the review,
     /// and a later review replaces it.
-    RequestReviewed {
+    Reviewed {
         request: RequestId,
         decision: OperatorDecision,
         reason: String,
     },
     /// A call was made for an intent.
-    CallRecorded {
-        request: RequestId,
-        call: CallNote,
-    },
+    CallRecorded { request: RequestId, call: CallNote },
     /// The intent is finished, or something else happened to the booking first.
     IntentSettled {
         request: RequestId,
         outcome: DecisionOutcome,
     },
+}
 
-    /// A booking is put on the unresolved list. The fact replaces the item with the same code.
-    UnresolvedListed {
+/// A fact about the unresolved list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnresolvedFact {
+    /// A booking is put on the list. The fact replaces the item with the same code.
+    Listed {
         booking: BookingRef,
         code: UnresolvedCode,
         account: Option<AccountId>,
@@ -153,22 +171,71 @@ pub enum Fact {
         until: Option<Time>,
         detail: String,
     },
-    /// A booking is taken off the unresolved list. An operator may also resolve a booking that is
-    /// not on the list, so that it is never put there.
-    UnresolvedResolved {
+    /// A booking is taken off the list. An operator may also resolve a booking that is not on the
+    /// list, so that it is never put there.
+    Resolved {
         booking: BookingUid,
         code: UnresolvedCode,
         reason: String,
         by: Resolver,
     },
-    /// A fact about the ledger as a whole.
-    Ledger(LedgerFact),
+}
+
+impl AccountFact {
+    /// Returns the account that the fact is about.
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Opened { account }
+            | Self::AliasAdded { account, .. }
+            | Self::AliasRemoved { account, .. }
+            | Self::Described { account, .. }
+            | Self::FreezeChanged { account, .. }
+            | Self::PinChanged { account, .. } => account,
+        }
+    }
+}
+
+impl CreditFact {
+    /// Returns the account whose credits the fact changes.
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Grant { account, .. }
+            | Self::Revoke { account, .. }
+            | Self::Expire { account, .. } => account,
+        }
+    }
+}
+
+impl RequestFact {
+    /// Returns the request that the fact is about.
+    pub fn request(&self) -> &RequestId {
+        match self {
+            Self::Decided { request } => &request.id,
+            Self::Reviewed { request, .. }
+            | Self::CallRecorded { request, .. }
+            | Self::IntentSettled { request, .. } => request,
+        }
+    }
 }
 
 impl Fact {
     /// Returns true if the account has more credits to spend after this fact.
     pub fn returns_credits(&self) -> bool {
-        matches!(self, Self::Void { .. } | Self::Refund { .. })
+        matches!(
+            self,
+            Self::Charge(ChargeFact::Void { .. } | ChargeFact::Refund { .. })
+        )
+    }
+
+    /// Returns the facts that take expired lots from an account.
+    pub fn expire_parts(account: &AccountId, parts: Vec<LotPart>) -> Vec<Self> {
+        let fact = |part| {
+            Self::Credit(CreditFact::Expire {
+                account: account.clone(),
+                part,
+            })
+        };
+        parts.into_iter().map(fact).collect()
     }
 }
 
@@ -189,15 +256,4 @@ pub struct Commit {
     pub seq: u64,
     pub at: Time,
     pub facts: Vec<Fact>,
-}
-
-impl Fact {
-    /// Returns the facts that take expired lots from an account.
-    pub fn expire_parts(account: &AccountId, parts: Vec<LotPart>) -> Vec<Self> {
-        let fact = |part| Self::Expire {
-            account: account.clone(),
-            part,
-        };
-        parts.into_iter().map(fact).collect()
-    }
 }

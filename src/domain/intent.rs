@@ -8,7 +8,7 @@ use super::account::LotPart;
 use super::booking::{Booking, BookingRef, BookingStatus, Fetched};
 use super::decision::{Decision, DecisionOutcome};
 use super::entry_reason::{EntryCode, EntryReason, NotConfirmed};
-use super::fact::{Fact, RefundPart};
+use super::fact::{ChargeFact, Fact, RefundPart, RequestFact, UnresolvedFact};
 use super::gate::PassLimits;
 use super::id::BookingUid;
 use super::messages;
@@ -299,13 +299,13 @@ fn list_as_unanswered(step: NextStep, request: &Request, booking: &BookingRef) -
     else {
         return step;
     };
-    facts.push(Fact::UnresolvedListed {
+    facts.push(Fact::Unresolved(UnresolvedFact::Listed {
         booking: booking.clone(),
         code: UnresolvedCode::Unanswered,
         account: request.account.clone(),
         until: Some(request.end),
         detail: "began before it could be confirmed, and nothing is charged for it".to_owned(),
-    });
+    }));
     NextStep::Settle {
         outcome,
         facts,
@@ -331,29 +331,25 @@ fn settle_refused(
         outcome
     };
     facts.pop();
-    facts.push(Fact::IntentSettled {
+    facts.push(Fact::Request(RequestFact::IntentSettled {
         request: request.id.clone(),
         outcome,
-    });
+    }));
     let server_text = request.calls.last().map_or("", |call| call.text.as_str());
     let is_pending = |one: &&BookingRef| states.get(&one.uid) == Some(&BookingState::Pending);
     let detail = format!(
         "stays pending, because Cal.com refuses to let maitred {} it: {server_text}",
         request.decision.as_str()
     );
-    facts.extend(
-        request
-            .bookings
-            .iter()
-            .find(is_pending)
-            .map(|booking| Fact::UnresolvedListed {
-                booking: booking.clone(),
-                code: UnresolvedCode::Refused,
-                account: request.account.clone(),
-                until: Some(request.end),
-                detail,
-            }),
-    );
+    facts.extend(request.bookings.iter().find(is_pending).map(|booking| {
+        Fact::Unresolved(UnresolvedFact::Listed {
+            booking: booking.clone(),
+            code: UnresolvedCode::Refused,
+            account: request.account.clone(),
+            until: Some(request.end),
+            detail,
+        })
+    }));
     NextStep::Settle {
         outcome,
         facts,
@@ -383,13 +379,13 @@ pub fn give_up(
         .map(|charge| {
             let booking = charge.booking.uid.clone();
             if is_accepted(&booking) {
-                Fact::Post { booking }
+                Fact::Charge(ChargeFact::Post { booking })
             } else {
-                Fact::Void {
+                Fact::Charge(ChargeFact::Void {
                     booking,
                     reason: reason.clone(),
                     refund_parts: Vec::new(),
-                }
+                })
             }
         })
         .collect();
@@ -402,10 +398,10 @@ pub fn give_up(
     } else {
         DecisionOutcome::Superseded
     };
-    facts.push(Fact::IntentSettled {
+    facts.push(Fact::Request(RequestFact::IntentSettled {
         request: request.id.clone(),
         outcome,
-    });
+    }));
     (outcome, facts)
 }
 
@@ -509,14 +505,14 @@ fn settle_confirm(
             .find(|charge| charge.booking.uid == booking.uid)
             .filter(|charge| charge.state == ChargeState::Held);
         match (hold, state.not_confirmed()) {
-            (Some(_), None) => facts.push(Fact::Post {
+            (Some(_), None) => facts.push(Fact::Charge(ChargeFact::Post {
                 booking: booking.uid.clone(),
-            }),
-            (Some(_), Some(not_confirmed)) => facts.push(Fact::Void {
+            })),
+            (Some(_), Some(not_confirmed)) => facts.push(Fact::Charge(ChargeFact::Void {
                 booking: booking.uid.clone(),
                 reason: EntryCode::NotConfirmed(not_confirmed).into(),
                 refund_parts: Vec::new(),
-            }),
+            })),
             (None, _) => {}
         }
         if state.is_accepted() {
@@ -540,13 +536,13 @@ fn settle_confirm(
                 "{}: {detail}; see `maitred unresolved`",
                 booking.uid
             ));
-            facts.push(Fact::UnresolvedListed {
+            facts.push(Fact::Unresolved(UnresolvedFact::Listed {
                 booking: booking.clone(),
                 code: UnresolvedCode::Revived,
                 account: request.account.clone(),
                 until: Some(hold.map_or(request.end, |charge| charge.end)),
                 detail,
-            });
+            }));
         }
     }
     let outcome = if any_accepted {
@@ -554,10 +550,10 @@ fn settle_confirm(
     } else {
         DecisionOutcome::Superseded
     };
-    facts.push(Fact::IntentSettled {
+    facts.push(Fact::Request(RequestFact::IntentSettled {
         request: request.id.clone(),
         outcome,
-    });
+    }));
     NextStep::Settle {
         outcome,
         facts,
@@ -581,23 +577,23 @@ fn take_over(
         ));
         return Vec::new();
     };
-    let mut facts = vec![Fact::Move {
+    let mut facts = vec![Fact::Charge(ChargeFact::Move {
         from: from.clone(),
         to: to.clone(),
         start: request.start,
         end: request.end,
         non_refundable: request.non_refundable,
-    }];
+    })];
     // A late move does not give back the credits that a cancellation would have cost.
     let costs = request.credits.max(request.non_refundable);
     let surplus = charge.credits().saturating_sub(costs);
     if surplus > 0 {
-        facts.push(Fact::Refund {
+        facts.push(Fact::Charge(ChargeFact::Refund {
             booking: to.uid.clone(),
             parts: refund_last_paid_first(&charge.parts, surplus),
             close: false,
             reason: EntryCode::CostsLess.into(),
-        });
+        }));
     }
     facts
 }
@@ -648,10 +644,10 @@ fn settle_decline(request: &Request, state_of: &impl Fn(&BookingUid) -> BookingS
     };
     NextStep::Settle {
         outcome,
-        facts: vec![Fact::IntentSettled {
+        facts: vec![Fact::Request(RequestFact::IntentSettled {
             request: request.id.clone(),
             outcome,
-        }],
+        })],
         problem: None,
     }
 }

@@ -8,28 +8,24 @@
 mod charging;
 pub mod in_memory;
 mod member;
+mod request;
 mod unresolved;
 
-use charging::{
-    apply_closed, apply_hold, apply_move, apply_post, apply_refund, apply_void,
-    require_holds_ended, update_taken_by,
-};
-use member::{
-    apply_aliased, apply_expire, apply_grant, apply_opened, apply_revoke, apply_unaliased,
-};
+use charging::apply_charge_fact;
+use member::{apply_account_fact, apply_credit_fact};
+use request::apply_request_fact;
+use unresolved::apply_unresolved_fact;
 
 use super::account::{Account, Lot, LotPart, MAX_ALIASES, MAX_LOTS};
-use super::decision::{Credits, Decision, DecisionOutcome, MAX_CREDITS};
-use super::fact::Fact;
+use super::decision::{Credits, MAX_CREDITS};
+use super::fact::{ChargeFact, Fact, RequestFact};
 use super::grant::{GrantKind, GrantRecord};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
 use super::refund::RefundSources;
-use super::request::{
-    CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, OperatorReview, Request, RequestState,
-};
+use super::request::{Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::time::Time;
-use super::unresolved::{UnresolvedBooking, UnresolvedCode, UnresolvedState};
+use super::unresolved::{UnresolvedBooking, UnresolvedCode};
 
 /// The records that facts add up to. The store's overlay implements this trait (on sled or on
 /// memory).
@@ -145,111 +141,11 @@ type ApplyResult<R> = Result<(), ApplyError<<R as LedgerRecords>::Error>>;
 /// be half changed, and the caller must discard them.
 pub fn apply<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyResult<R> {
     match fact {
-        Fact::AccountOpened { account } => apply_opened(records, at, account),
-        Fact::AliasAdded { account, alias } => apply_aliased(records, account, alias),
-        Fact::AliasRemoved { account, alias } => apply_unaliased(records, account, alias),
-        Fact::AccountDescribed {
-            account,
-            tier,
-            tags,
-            attributes,
-        } => update_account(records, account, |a| {
-            a.tier.clone_from(tier);
-            a.tags.clone_from(tags);
-            a.attributes.clone_from(attributes);
-            Ok(())
-        }),
-        Fact::FreezeChanged {
-            account,
-            reason: why,
-        } => update_account(records, account, |a| {
-            a.freeze_reason.clone_from(why);
-            Ok(())
-        }),
-        Fact::PinChanged { account, hash } => update_account(records, account, |a| {
-            a.pin_hash.clone_from(hash);
-            Ok(())
-        }),
-        Fact::Grant {
-            reference,
-            account,
-            credits,
-            expires,
-            reason,
-        } => {
-            let record = GrantRecord {
-                reference: reference.clone(),
-                account: account.clone(),
-                credits: *credits,
-                kind: GrantKind::Grant,
-                expires: *expires,
-                reason: reason.clone(),
-                at,
-            };
-            apply_grant(records, at, record)
-        }
-        Fact::Revoke {
-            reference,
-            account,
-            parts,
-            reason,
-        } => apply_revoke(records, at, (reference, account), parts, reason),
-        Fact::Expire { account, part } => apply_expire(records, at, account, part),
-        Fact::Hold { .. } => apply_hold(records, at, fact),
-        Fact::Post { booking } => apply_post(records, booking),
-        Fact::Void {
-            booking,
-            reason,
-            refund_parts: back,
-        } => apply_void(records, at, booking, back, reason),
-        Fact::Refund {
-            booking,
-            parts,
-            close,
-            reason,
-            ..
-        } => apply_refund(records, at, booking, parts, *close, reason),
-        Fact::Move { .. } => apply_move(records, at, fact),
-        Fact::ChargeClosed { booking, reason } => apply_closed(records, booking, reason),
-        Fact::RequestDecided { request } => apply_decided(records, request),
-        Fact::RequestReviewed {
-            request,
-            decision: verdict,
-            reason,
-        } => {
-            let review = OperatorReview {
-                decision: *verdict,
-                reason: reason.clone(),
-                at,
-            };
-            apply_reviewed(records, request, review)
-        }
-        Fact::CallRecorded { request, call } => apply_called(records, request, call),
-        Fact::IntentSettled { request, outcome } => apply_settled(records, at, request, *outcome),
-        Fact::UnresolvedListed {
-            booking,
-            code,
-            account,
-            until,
-            detail,
-        } => {
-            let item = UnresolvedBooking {
-                booking: booking.clone(),
-                code: *code,
-                account: account.clone(),
-                until: *until,
-                detail: detail.clone(),
-                since: at,
-                state: UnresolvedState::Open,
-            };
-            unresolved::apply_unresolved(records, item)
-        }
-        Fact::UnresolvedResolved {
-            booking,
-            code,
-            reason,
-            by,
-        } => unresolved::apply_resolved(records, at, booking, *code, reason, *by),
+        Fact::Account(fact) => apply_account_fact(records, at, fact),
+        Fact::Credit(fact) => apply_credit_fact(records, at, fact),
+        Fact::Charge(fact) => apply_charge_fact(records, at, fact),
+        Fact::Request(fact) => apply_request_fact(records, at, fact),
+        Fact::Unresolved(fact) => apply_unresolved_fact(records, at, fact),
         Fact::Ledger(fact) => apply_ledger_fact(records, at, fact),
     }
 }
@@ -284,18 +180,22 @@ pub fn refuse_ending_taken_over_charges<L: RefundSources>(
     sources: &L,
 ) -> Result<(), ApplyError<L::Error>> {
     let settles = |id: &RequestId| {
-        let mut facts = facts.iter();
-        facts.any(|fact| matches!(fact, Fact::IntentSettled { request, .. } if request == id))
+        facts.iter().any(|fact| match fact {
+            Fact::Request(RequestFact::IntentSettled { request, .. }) => request == id,
+            _ => false,
+        })
     };
     for fact in facts {
         let booking = match fact {
-            Fact::Refund {
-                booking,
-                close: true,
-                ..
-            }
-            | Fact::ChargeClosed { booking, .. } => booking,
-            Fact::Move { from, .. } => from,
+            Fact::Charge(
+                ChargeFact::Refund {
+                    booking,
+                    close: true,
+                    ..
+                }
+                | ChargeFact::Closed { booking, .. }
+                | ChargeFact::Move { from: booking, .. },
+            ) => booking,
             _ => continue,
         };
         let charge = sources.charge(booking).map_err(ApplyError::Read)?;
@@ -309,60 +209,6 @@ pub fn refuse_ending_taken_over_charges<L: RefundSources>(
             .into());
         }
     }
-    Ok(())
-}
-
-fn apply_decided<R: LedgerRecords>(records: &mut R, request: &Request) -> ApplyResult<R> {
-    if let RequestState::Settled { .. } = request.state {
-        return Err(Violation::RequestState {
-            id: request.id.clone(),
-            expected: "an intent or a note",
-        }
-        .into());
-    }
-    if request.bookings.len() > MAX_OCCURRENCES {
-        return Err(Violation::TooManyOccurrences(request.id.clone()).into());
-    }
-    let review = match map_read_error(records.request(&request.id))? {
-        None => None,
-        Some(existing) if existing.state == RequestState::Noted => existing.review,
-        Some(_) => {
-            return Err(Violation::RequestState {
-                id: request.id.clone(),
-                expected: "undecided",
-            }
-            .into());
-        }
-    };
-    if request.state == RequestState::Recorded && request.decision == Decision::Confirm {
-        update_taken_by(records, request, false)?;
-    }
-    // An operator may have reviewed the request after the plan read it, so the review in the
-    // decision is ignored.
-    records.put_request(Request {
-        review,
-        ..request.clone()
-    });
-    Ok(())
-}
-
-fn apply_reviewed<R: LedgerRecords>(
-    records: &mut R,
-    id: &RequestId,
-    review: OperatorReview,
-) -> ApplyResult<R> {
-    let mut record = match map_read_error(records.request(id))? {
-        Some(request) if request.state == RequestState::Noted => request,
-        Some(_) | None => {
-            return Err(Violation::RequestState {
-                id: id.clone(),
-                expected: "waiting to be decided",
-            }
-            .into());
-        }
-    };
-    record.review = Some(review);
-    records.put_request(record);
     Ok(())
 }
 
@@ -384,38 +230,6 @@ fn take_parts(account: &mut Account, parts: &[LotPart]) -> Result<(), Violation>
         }
     }
     account.remove_empty_lots();
-    Ok(())
-}
-
-fn apply_called<R: LedgerRecords>(
-    records: &mut R,
-    id: &RequestId,
-    call: &CallNote,
-) -> ApplyResult<R> {
-    let mut record = read_open_intent(records, id)?;
-    if !call.is_answered() {
-        record.failures = record.failures.saturating_add(1);
-        record.last_failure = Some(call.at);
-    }
-    record.calls.push(call.clone());
-    if record.calls.len() > MAX_CALLS {
-        record.calls.remove(0);
-    }
-    records.put_request(record);
-    Ok(())
-}
-
-fn apply_settled<R: LedgerRecords>(
-    records: &mut R,
-    at: Time,
-    id: &RequestId,
-    outcome: DecisionOutcome,
-) -> ApplyResult<R> {
-    let mut record = read_open_intent(records, id)?;
-    require_holds_ended(records, &record)?;
-    update_taken_by(records, &record, true)?;
-    record.state = RequestState::Settled { outcome, at };
-    records.put_request(record);
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::account::LotPart;
-use super::fact::{Fact, RefundPart};
+use super::fact::{ChargeFact, Fact, RefundPart};
 use super::grant::{GrantKind, GrantRecord};
 use super::id::{BookingUid, Reference};
 use super::refund_policy::ExpiredRefund;
@@ -51,14 +51,14 @@ pub fn restore_expired<L: RefundSources>(
     let mut predecessors: BTreeMap<BookingUid, BookingUid> = BTreeMap::new();
     for fact in facts {
         match fact {
-            Fact::Move { from, to, .. } => {
+            Fact::Charge(ChargeFact::Move { from, to, .. }) => {
                 predecessors.insert(to.uid.clone(), from.clone());
             }
-            Fact::Void {
+            Fact::Charge(ChargeFact::Void {
                 booking,
                 refund_parts: back,
                 ..
-            } if back.is_empty() => {
+            }) if back.is_empty() => {
                 let Some(charge) = sources.charge(booking)? else {
                     continue;
                 };
@@ -69,7 +69,7 @@ pub fn restore_expired<L: RefundSources>(
                     *back = parts;
                 }
             }
-            Fact::Refund { booking, parts, .. } => {
+            Fact::Charge(ChargeFact::Refund { booking, parts, .. }) => {
                 let own_charge = sources.charge(booking)?;
                 let paying_charge = match predecessors.get(booking) {
                     Some(from) => sources.charge(from)?,

@@ -84,7 +84,7 @@ pub struct Request {
     pub last_failure: Option<Time>,
     /// The latest calls, oldest first; at most `MAX_CALLS`.
     pub calls: Vec<CallNote>,
-    /// An operator's review of the request while it was only noted. Only `Fact::RequestReviewed`
+    /// An operator's review of the request while it was only noted. Only `RequestFact::Reviewed`
     /// sets this: whatever review a decision carries, the existing one stays.
     pub review: Option<OperatorReview>,
     /// When each reason was first given for the request. A wait counts from that instant. The key

@@ -13,7 +13,7 @@ use super::account::Account;
 use super::booking::{Booking, BookingStatus};
 use super::decision::{Credits, DecisionOutcome};
 use super::entry_reason::{EntryCode, EntryReason};
-use super::fact::Fact;
+use super::fact::{ChargeFact, Fact};
 use super::gate::Gate;
 use super::id::HostKey;
 use super::refund_policy::{
@@ -264,10 +264,10 @@ fn make_final(case: &ChargeCase<'_>, code: EntryCode) -> ChargeDecision {
     let reason = EntryReason::from(code);
     ChargeDecision::Write {
         text: reason.redacted_text(),
-        facts: vec![Fact::ChargeClosed {
+        facts: vec![Fact::Charge(ChargeFact::Closed {
             booking: case.charge.booking.uid.clone(),
             reason,
-        }],
+        })],
         outcome: ChargeOutcome::Final,
         problem: None,
     }

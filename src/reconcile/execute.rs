@@ -15,7 +15,7 @@ use super::send::in_flight::InFlightCall;
 use super::send::{BatchResult, send_batch};
 use super::store_reads;
 use crate::domain::decision::Decision;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::gate::PassLimits;
 use crate::domain::id::AccountId;
 use crate::domain::ledger::Violation;
@@ -111,9 +111,9 @@ pub async fn execute(
             }
             Action::Note { write } => {
                 let facts = if write {
-                    vec![Fact::RequestDecided {
+                    vec![Fact::Request(RequestFact::Decided {
                         request: Arc::clone(&step.request),
-                    }]
+                    })]
                 } else {
                     Vec::new()
                 };

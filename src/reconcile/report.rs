@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::account::sum_credits;
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::id::{AccountId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, Step};
 use crate::domain::request::{Request, RequestState};
@@ -175,7 +175,7 @@ impl PassReport {
             let held_credits: Credits = facts
                 .iter()
                 .filter_map(|fact| match fact {
-                    Fact::Hold { parts, .. } => Some(sum_credits(parts)),
+                    Fact::Charge(ChargeFact::Hold { parts, .. }) => Some(sum_credits(parts)),
                     _ => None,
                 })
                 .sum();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::gate::PassLimits;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::intent::{self, BookingState};
@@ -243,12 +243,12 @@ pub fn applicable_unresolved_facts(
     let mut applicable = Vec::new();
     for fact in facts {
         let applies = match fact {
-            Fact::UnresolvedListed { booking, code, .. } => {
+            Fact::Unresolved(UnresolvedFact::Listed { booking, code, .. }) => {
                 let items = store.unresolved_items_of(&booking.uid)?;
                 let mut items = items.iter().filter(|item| item.code == *code);
                 !items.any(UnresolvedBooking::is_resolved_by_operator)
             }
-            Fact::UnresolvedResolved { booking, code, .. } => {
+            Fact::Unresolved(UnresolvedFact::Resolved { booking, code, .. }) => {
                 let items = store.unresolved_items_of(booking)?;
                 let mut items = items.iter().filter(|item| item.code == *code);
                 items.any(|item| item.is_open() || item.is_resolved_by_operator())

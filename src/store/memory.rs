@@ -19,7 +19,7 @@ use super::versioned::Versioned;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
 use crate::domain::expected::Expected;
-use crate::domain::fact::{Commit, Fact};
+use crate::domain::fact::{Commit, Fact, RequestFact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger_state::LedgerState;
@@ -107,7 +107,11 @@ impl Store for MemoryStore {
         })?;
         self.records.apply_changes(changes);
         for fact in &commit.facts {
-            if let Fact::CallRecorded { request, .. } | Fact::IntentSettled { request, .. } = fact {
+            if let Fact::Request(
+                RequestFact::CallRecorded { request, .. }
+                | RequestFact::IntentSettled { request, .. },
+            ) = fact
+            {
                 self.marks.remove(request);
             }
         }

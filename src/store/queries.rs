@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::port::{HistorySubject, LoggedFact, StoreError};
 use super::record_source::RecordSource;
-use crate::domain::fact::{Commit, Fact};
+use crate::domain::fact::{ChargeFact, Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
@@ -185,30 +185,13 @@ pub(super) fn concerns<C: RecordSource>(
 ) -> Result<bool, StoreError> {
     Ok(match subject {
         HistorySubject::Account(id) => concerns_account(source, fact, id)?,
-        HistorySubject::Booking(uid) => charged_bookings(fact).contains(&Some(uid)),
+        HistorySubject::Booking(uid) => match fact {
+            Fact::Charge(fact) => charged_bookings(fact).contains(&Some(uid)),
+            _ => false,
+        },
         HistorySubject::Request(id) => match fact {
-            Fact::RequestDecided { request } => request.id == *id,
-            Fact::RequestReviewed { request, .. }
-            | Fact::CallRecorded { request, .. }
-            | Fact::IntentSettled { request, .. } => request == id,
-            Fact::AccountOpened { .. }
-            | Fact::AliasAdded { .. }
-            | Fact::AliasRemoved { .. }
-            | Fact::AccountDescribed { .. }
-            | Fact::FreezeChanged { .. }
-            | Fact::PinChanged { .. }
-            | Fact::Grant { .. }
-            | Fact::Revoke { .. }
-            | Fact::Expire { .. }
-            | Fact::Hold { .. }
-            | Fact::Post { .. }
-            | Fact::Void { .. }
-            | Fact::Refund { .. }
-            | Fact::Move { .. }
-            | Fact::ChargeClosed { .. }
-            | Fact::UnresolvedListed { .. }
-            | Fact::UnresolvedResolved { .. }
-            | Fact::Ledger(_) => false,
+            Fact::Request(fact) => fact.request() == id,
+            _ => false,
         },
     })
 }
@@ -218,59 +201,32 @@ fn concerns_account<C: RecordSource>(
     fact: &Fact,
     id: &AccountId,
 ) -> Result<bool, StoreError> {
-    Ok(match fact {
-        Fact::AccountOpened { account }
-        | Fact::AliasAdded { account, .. }
-        | Fact::AliasRemoved { account, .. }
-        | Fact::AccountDescribed { account, .. }
-        | Fact::FreezeChanged { account, .. }
-        | Fact::PinChanged { account, .. }
-        | Fact::Grant { account, .. }
-        | Fact::Revoke { account, .. }
-        | Fact::Expire { account, .. }
-        | Fact::Hold { account, .. } => account == id,
-        Fact::Post { booking }
-        | Fact::Void { booking, .. }
-        | Fact::Refund { booking, .. }
-        | Fact::Move { from: booking, .. }
-        | Fact::ChargeClosed { booking, .. } => {
-            let charge = source.charge(booking)?;
-            charge.is_some_and(|versioned| versioned.record.account == *id)
-        }
-        Fact::RequestDecided { .. }
-        | Fact::RequestReviewed { .. }
-        | Fact::CallRecorded { .. }
-        | Fact::IntentSettled { .. }
-        | Fact::UnresolvedListed { .. }
-        | Fact::UnresolvedResolved { .. }
-        | Fact::Ledger(_) => false,
-    })
+    let charge_fact = match fact {
+        Fact::Account(fact) => return Ok(fact.account() == id),
+        Fact::Credit(fact) => return Ok(fact.account() == id),
+        Fact::Charge(fact) => fact,
+        Fact::Request(_) | Fact::Unresolved(_) | Fact::Ledger(_) => return Ok(false),
+    };
+    let booking = match charge_fact {
+        ChargeFact::Hold { account, .. } => return Ok(account == id),
+        ChargeFact::Post { booking }
+        | ChargeFact::Void { booking, .. }
+        | ChargeFact::Refund { booking, .. }
+        | ChargeFact::Move { from: booking, .. }
+        | ChargeFact::Closed { booking, .. } => booking,
+    };
+    let charge = source.charge(booking)?;
+    Ok(charge.is_some_and(|versioned| versioned.record.account == *id))
 }
 
 /// Returns the bookings whose charge the fact changes.
-fn charged_bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
+fn charged_bookings(fact: &ChargeFact) -> [Option<&BookingUid>; 2] {
     match fact {
-        Fact::Hold { booking, .. } => [Some(&booking.uid), None],
-        Fact::Post { booking }
-        | Fact::Void { booking, .. }
-        | Fact::Refund { booking, .. }
-        | Fact::ChargeClosed { booking, .. } => [Some(booking), None],
-        Fact::Move { from, to, .. } => [Some(from), Some(&to.uid)],
-        Fact::AccountOpened { .. }
-        | Fact::AliasAdded { .. }
-        | Fact::AliasRemoved { .. }
-        | Fact::AccountDescribed { .. }
-        | Fact::FreezeChanged { .. }
-        | Fact::PinChanged { .. }
-        | Fact::Grant { .. }
-        | Fact::Revoke { .. }
-        | Fact::Expire { .. }
-        | Fact::RequestDecided { .. }
-        | Fact::RequestReviewed { .. }
-        | Fact::CallRecorded { .. }
-        | Fact::IntentSettled { .. }
-        | Fact::UnresolvedListed { .. }
-        | Fact::UnresolvedResolved { .. }
-        | Fact::Ledger(_) => [None, None],
+        ChargeFact::Hold { booking, .. } => [Some(&booking.uid), None],
+        ChargeFact::Post { booking }
+        | ChargeFact::Void { booking, .. }
+        | ChargeFact::Refund { booking, .. }
+        | ChargeFact::Closed { booking, .. } => [Some(booking), None],
+        ChargeFact::Move { from, to, .. } => [Some(from), Some(&to.uid)],
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::durable_fs::{self, DiskError};
 use super::port::StoreError;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::id::RequestId;
 use crate::domain::time::{Time, truncate_to_millis};
 
@@ -102,7 +102,11 @@ impl SentMarks {
     /// Forgets the marks of requests about which the log now knows more.
     pub fn forget_committed(&mut self, facts: &[Fact]) {
         for fact in facts {
-            if let Fact::CallRecorded { request, .. } | Fact::IntentSettled { request, .. } = fact {
+            if let Fact::Request(
+                RequestFact::CallRecorded { request, .. }
+                | RequestFact::IntentSettled { request, .. },
+            ) = fact
+            {
                 self.marks.remove(request);
             }
         }

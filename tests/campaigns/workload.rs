@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use maitred::domain::account::Account;
 use maitred::domain::decision::{Decision, DecisionOutcome};
-use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart};
 use maitred::domain::request::RequestState;
 use maitred::domain::time::Time;
 use maitred::store::port::Maintenance;
@@ -75,28 +75,32 @@ pub fn commit_facts(n: u64) -> Vec<Fact> {
             vec![call_fact(&id, true, now), post_fact(&id), outcome]
         }
         4 => (0..guest_count(round))
-            .map(|guest| Fact::Grant {
-                reference: reference(&format!("import{round}.{guest}")),
-                account: account(&format!("guest{round}.{guest}@example.com")),
-                credits: 2,
-                expires: None,
-                reason: "Einladung für Freunde des Hauses, Herbst 2026. ".repeat(6),
+            .map(|guest| {
+                Fact::Credit(CreditFact::Grant {
+                    reference: reference(&format!("import{round}.{guest}")),
+                    account: account(&format!("guest{round}.{guest}@example.com")),
+                    credits: 2,
+                    expires: None,
+                    reason: "Einladung für Freunde des Hauses, Herbst 2026. ".repeat(6),
+                })
             })
             .collect(),
         5 => series_facts(&name("series"), &who, &credit, now),
         6 => {
             let id = name("series");
             let held = (0..HELD_FOR_SERIES).map(|n| uid(&occurrence_uid(&id, n)));
-            let voids = held.map(|booking| Fact::Void {
-                booking,
-                reason: "superseded".into(),
-                refund_parts: Vec::new(),
+            let voids = held.map(|booking| {
+                Fact::Charge(ChargeFact::Void {
+                    booking,
+                    reason: "superseded".into(),
+                    refund_parts: Vec::new(),
+                })
             });
             voids
                 .chain([outcome_fact(&id, DecisionOutcome::Superseded)])
                 .collect()
         }
-        7 => vec![Fact::Refund {
+        7 => vec![Fact::Charge(ChargeFact::Refund {
             booking: uid(&name("single")),
             parts: vec![RefundPart {
                 grant: reference(&credit),
@@ -105,18 +109,18 @@ pub fn commit_facts(n: u64) -> Vec<Fact> {
             }],
             close: true,
             reason: "cancelled in time".into(),
-        }],
+        })],
         8 => vec![
-            Fact::AliasAdded {
+            Fact::Account(AccountFact::AliasAdded {
                 account: account(&who),
                 alias: address(&format!("alias{round}@example.com")),
-            },
-            Fact::AccountDescribed {
+            }),
+            Fact::Account(AccountFact::Described {
                 account: account(&who),
                 tier: Some(format!("tier {round}")),
                 tags: ["board".to_owned()].into(),
                 attributes: [("round".to_owned(), format!("{round}"))].into(),
-            },
+            }),
         ],
         _ => {
             let id = name("wait");

@@ -14,7 +14,9 @@ use std::path::Path;
 
 use maitred::config::parse::parse;
 use maitred::domain::decision::DecisionOutcome;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{
+    AccountFact, ChargeFact, CreditFact, Fact, RequestFact, UnresolvedFact,
+};
 use maitred::domain::ledger_state::LedgerFact;
 use maitred::store::codec::fact;
 
@@ -62,7 +64,7 @@ fn every_kind_of_fact_is_among_the_seeds() {
         let facts = fact::read(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for fact in &facts {
             kinds.insert(fact_kind(fact));
-            if let Fact::CallRecorded { call, .. } = fact {
+            if let Fact::Request(RequestFact::CallRecorded { call, .. }) = fact {
                 ends.insert(format!("{:?}", discriminant(&call.end)));
             }
         }
@@ -78,39 +80,41 @@ const KINDS: usize = 29;
 /// have, needs a seed and a name here.
 fn fact_kind(fact: &Fact) -> &'static str {
     match fact {
-        Fact::AccountOpened { .. } => "opened",
-        Fact::AliasAdded { .. } => "aliased",
-        Fact::AliasRemoved { .. } => "unaliased",
-        Fact::AccountDescribed { .. } => "described",
-        Fact::FreezeChanged { .. } => "frozen",
-        Fact::PinChanged { .. } => "pinned",
-        Fact::Grant { .. } => "grant",
-        Fact::Revoke { .. } => "revoke",
-        Fact::Expire { .. } => "expire",
-        Fact::Hold { terms: None, .. } => "hold",
-        Fact::Hold { .. } => "hold with terms",
-        Fact::Post { .. } => "post",
-        Fact::Void {
+        Fact::Account(AccountFact::Opened { .. }) => "opened",
+        Fact::Account(AccountFact::AliasAdded { .. }) => "aliased",
+        Fact::Account(AccountFact::AliasRemoved { .. }) => "unaliased",
+        Fact::Account(AccountFact::Described { .. }) => "described",
+        Fact::Account(AccountFact::FreezeChanged { .. }) => "frozen",
+        Fact::Account(AccountFact::PinChanged { .. }) => "pinned",
+        Fact::Credit(CreditFact::Grant { .. }) => "grant",
+        Fact::Credit(CreditFact::Revoke { .. }) => "revoke",
+        Fact::Credit(CreditFact::Expire { .. }) => "expire",
+        Fact::Charge(ChargeFact::Hold { terms: None, .. }) => "hold",
+        Fact::Charge(ChargeFact::Hold { .. }) => "hold with terms",
+        Fact::Charge(ChargeFact::Post { .. }) => "post",
+        Fact::Charge(ChargeFact::Void {
             refund_parts: back, ..
-        } if back.is_empty() => "void",
-        Fact::Void { .. } => "void to new lots",
-        Fact::Refund { .. } => "refund",
-        Fact::Move {
+        }) if back.is_empty() => "void",
+        Fact::Charge(ChargeFact::Void { .. }) => "void to new lots",
+        Fact::Charge(ChargeFact::Refund { .. }) => "refund",
+        Fact::Charge(ChargeFact::Move {
             non_refundable: 0, ..
-        } => "move",
-        Fact::Move { .. } => "move that keeps",
-        Fact::ChargeClosed { .. } => "closed",
-        Fact::RequestDecided { request } if request.pin_attempt.is_some() => "decided after a PIN",
-        Fact::RequestDecided { .. } => "decided",
-        Fact::RequestReviewed { .. } => "reviewed",
-        Fact::CallRecorded { .. } => "called",
-        Fact::IntentSettled {
+        }) => "move",
+        Fact::Charge(ChargeFact::Move { .. }) => "move that keeps",
+        Fact::Charge(ChargeFact::Closed { .. }) => "closed",
+        Fact::Request(RequestFact::Decided { request }) if request.pin_attempt.is_some() => {
+            "decided after a PIN"
+        }
+        Fact::Request(RequestFact::Decided { .. }) => "decided",
+        Fact::Request(RequestFact::Reviewed { .. }) => "reviewed",
+        Fact::Request(RequestFact::CallRecorded { .. }) => "called",
+        Fact::Request(RequestFact::IntentSettled {
             outcome: DecisionOutcome::Refused,
             ..
-        } => "settled as refused",
-        Fact::IntentSettled { .. } => "settled",
-        Fact::UnresolvedListed { .. } => "unresolved",
-        Fact::UnresolvedResolved { .. } => "resolved",
+        }) => "settled as refused",
+        Fact::Request(RequestFact::IntentSettled { .. }) => "settled",
+        Fact::Unresolved(UnresolvedFact::Listed { .. }) => "unresolved",
+        Fact::Unresolved(UnresolvedFact::Resolved { .. }) => "resolved",
         Fact::Ledger(LedgerFact::Identified { .. }) => "identified",
         Fact::Ledger(LedgerFact::Restored { .. }) => "restored",
         Fact::Ledger(LedgerFact::RestoreAccepted { .. }) => "restore accepted",

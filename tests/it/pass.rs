@@ -15,7 +15,7 @@ use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::{DecisionOutcome, ReasonCode};
 use maitred::domain::dialect::Dialect;
 use maitred::domain::expected::Expected;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact};
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
 use maitred::domain::request::{ChargeState, OperatorDecision, RequestState};
@@ -723,20 +723,20 @@ async fn operator_commands_between_planning_and_writing_are_respected() {
     let rows: [Act; 2] = [
         (
             "bo@example.com",
-            Fact::Grant {
+            Fact::Credit(CreditFact::Grant {
                 reference: Reference::parse("meanwhile").unwrap(),
                 account: account(),
                 credits: 2,
                 expires: None,
                 reason: "test".to_owned(),
-            },
+            }),
         ),
         (
             "who@example.com",
-            Fact::AliasAdded {
+            Fact::Account(AccountFact::AliasAdded {
                 account: account(),
                 alias: alias(),
-            },
+            }),
         ),
     ];
     for (booker, act) in rows {
@@ -794,11 +794,11 @@ async fn operator_reviews_between_planning_and_writing_are_respected() {
     let observed = observe(&ports, &fixture.runner.policy, &mut fixture.session)
         .await
         .unwrap();
-    let word = Fact::RequestReviewed {
+    let word = Fact::Request(RequestFact::Reviewed {
         request: RequestId::parse(&uid).unwrap(),
         decision: OperatorDecision::Decline,
         reason: "Not this week.".to_owned(),
-    };
+    });
     let at = fixture.clock.now();
     fixture
         .store
@@ -838,7 +838,7 @@ async fn a_request_with_a_conflict_blocks_no_other_request() {
     other.id = RequestId::parse("other").unwrap();
     other.bookings[0].uid = BookingUid::parse(&odd).unwrap();
     other.state = RequestState::Recorded;
-    let hold = Fact::Hold {
+    let hold = Fact::Charge(ChargeFact::Hold {
         booking: other.bookings[0].clone(),
         request: other.id.clone(),
         account: other.account.clone().unwrap(),
@@ -848,21 +848,21 @@ async fn a_request_with_a_conflict_blocks_no_other_request() {
         start: other.start,
         end: other.end,
         terms: None,
-    };
+    });
     // A hold that was released may be made again; a booking with a charge may not get another one.
     let end = [
-        Fact::Post {
+        Fact::Charge(ChargeFact::Post {
             booking: other.bookings[0].uid.clone(),
-        },
-        Fact::IntentSettled {
+        }),
+        Fact::Request(RequestFact::IntentSettled {
             request: other.id.clone(),
             outcome: DecisionOutcome::Confirmed,
-        },
+        }),
     ];
     let mut facts = vec![
-        Fact::RequestDecided {
+        Fact::Request(RequestFact::Decided {
             request: other.into(),
-        },
+        }),
         hold,
     ];
     facts.extend(end);
@@ -936,10 +936,18 @@ fn a_settlement_with_a_conflict_keeps_no_other_from_being_written() {
     };
     let fits = |name, version| {
         let account = account(name);
-        end(name, vec![Fact::AccountOpened { account }], version)
+        end(
+            name,
+            vec![Fact::Account(AccountFact::Opened { account })],
+            version,
+        )
     };
     let booking = BookingUid::parse("unknown").unwrap();
-    let misfit = end("unknown", vec![Fact::Post { booking }], None);
+    let misfit = end(
+        "unknown",
+        vec![Fact::Charge(ChargeFact::Post { booking })],
+        None,
+    );
     let mut store = MemoryStore::default();
     // No such request is in the store, so another version means that it was changed meanwhile.
     let changed = fits("cy", Some(1));

@@ -11,7 +11,7 @@ use maitred::control::policy::ReplayView;
 use maitred::daemon::policy::case_fixture;
 use maitred::daemon::policy::replay::{ReplayQuery, replay};
 use maitred::daemon::policy::snapshot_fixture::{plan_one, without_pass_limits};
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{CreditFact, Fact, RequestFact};
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::plan::Action;
@@ -105,12 +105,14 @@ fn recorded_store() -> (TempDir, LogStore) {
         .unwrap()
         .store;
     let bo = AccountId::parse("bo@example.com").unwrap();
-    let grant = |name: &str, credits| Fact::Grant {
-        reference: Reference::parse(name).unwrap(),
-        account: bo.clone(),
-        credits,
-        expires: None,
-        reason: "dues".to_owned(),
+    let grant = |name: &str, credits| {
+        Fact::Credit(CreditFact::Grant {
+            reference: Reference::parse(name).unwrap(),
+            account: bo.clone(),
+            credits,
+            expires: None,
+            reason: "dues".to_owned(),
+        })
     };
     store.commit(now, vec![grant("first", 1)], &[]).unwrap();
     let old = without_pass_limits(&parse_policy(OLD_POLICY));
@@ -141,9 +143,9 @@ fn recorded_store() -> (TempDir, LogStore) {
         );
         let facts = match step.action {
             Action::Send { facts, .. } => facts,
-            _ => vec![Fact::RequestDecided {
+            _ => vec![Fact::Request(RequestFact::Decided {
                 request: step.request,
-            }],
+            })],
         };
         store.commit(now, facts, &[]).unwrap();
     }

@@ -8,7 +8,7 @@ use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};
 use maitred::daemon::commands::charges::settle;
 use maitred::domain::dialect::Dialect;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{ChargeFact, CreditFact, Fact};
 use maitred::domain::id::{AccountId, BookingUid, Reference};
 use maitred::domain::ledger::Violation;
 use maitred::domain::refund_policy::{ExpiredRefund, LateMove, RefundTerms};
@@ -34,13 +34,13 @@ fn advance_to(fixture: &PassFixture, then: Time) {
 
 async fn grant_until(fixture: &PassFixture, credits: u64, expires: &str) {
     let at = fixture.clock.now();
-    let fact = Fact::Grant {
+    let fact = Fact::Credit(CreditFact::Grant {
         reference: Reference::parse("short").unwrap(),
         account: AccountId::parse(BO).unwrap(),
         credits,
         expires: Some(parse_time(expires)),
         reason: "test".to_owned(),
-    };
+    });
     let granted = fixture
         .store
         .with(move |store| store.commit(at, vec![fact], &[]));
@@ -366,16 +366,16 @@ async fn only_its_intent_ends_a_charge_that_is_being_taken_over() {
         let booking = BookingUid::parse(&uid).unwrap();
         let at = fixture.clock.now();
         let ends = [
-            Fact::ChargeClosed {
+            Fact::Charge(ChargeFact::Closed {
                 booking: booking.clone(),
                 reason: "test".into(),
-            },
-            Fact::Refund {
+            }),
+            Fact::Charge(ChargeFact::Refund {
                 booking: booking.clone(),
                 parts: Vec::new(),
                 close: true,
                 reason: "test".into(),
-            },
+            }),
         ];
         for fact in ends {
             let commit = fixture

@@ -17,7 +17,7 @@ use crate::fixture::steps::commit_fact;
 use maitred::domain::criteria::custom_rule::Rule;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::decision::ReasonCode;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, Fact};
 use maitred::domain::id::AccountId;
 use maitred::domain::rule::expression::{Expression, MIN_STACK_BYTES};
 use maitred::domain::time::Span;
@@ -40,12 +40,12 @@ fn request_with(
 }
 
 async fn set_tier(fixture: &PassFixture, account: &str, tier: &str) {
-    let fact = Fact::AccountDescribed {
+    let fact = Fact::Account(AccountFact::Described {
         account: AccountId::parse(account).unwrap(),
         tier: Some(tier.to_owned()),
         tags: BTreeSet::new(),
         attributes: BTreeMap::new(),
-    };
+    });
     commit_fact(fixture, fact).await;
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, Fact};
 use maitred::domain::time::{Span, Time};
 use maitred::store::backup;
 use maitred::store::codec::fact;
@@ -96,9 +96,9 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
             opened.notices
         );
         assert_eq!(projection_text(&store), before, "{name}");
-        let opened = Fact::AccountOpened {
+        let opened = Fact::Account(AccountFact::Opened {
             account: maitred::domain::id::AccountId::parse("new@example.com").expect("a name"),
-        };
+        });
         store.commit(now, vec![opened], &[]).expect("it goes on");
         assert_eq!(
             Maintenance::verify(&store).expect("it checks").differences,
@@ -166,7 +166,11 @@ fn a_line_of_another_ledger_is_refused() {
             .store;
         let account = maitred::domain::id::AccountId::parse("bo").expect("a name");
         store
-            .commit(now, vec![Fact::AccountOpened { account }], &[])
+            .commit(
+                now,
+                vec![Fact::Account(AccountFact::Opened { account })],
+                &[],
+            )
             .expect("it commits");
         store.close().expect("it closes");
         (dir, path)

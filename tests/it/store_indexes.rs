@@ -8,7 +8,7 @@ use crate::fixture::store_support::{
     open_small, outcome_fact, post_fact, reference, request_id, uid,
 };
 use maitred::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
-use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::fact::{ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use maitred::domain::request::{CallKind, OperatorDecision, PinAttempt, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::store::log_store::LogStore;
@@ -48,7 +48,7 @@ fn open_store(path: &Path) -> LogStore {
 /// Returns an intent with its hold, for a booking at this time.
 fn hold_facts(id: &str, to: &str, start: Time) -> Vec<Fact> {
     let mut hold = hold_fact(id, id, to, vec![lot_part(to, 1)]);
-    if let Fact::Hold { start: at, .. } = &mut hold {
+    if let Fact::Charge(ChargeFact::Hold { start: at, .. }) = &mut hold {
         *at = start;
     }
     vec![decided_fact(confirm_intent(id, &[id], at(0))), hold]
@@ -67,12 +67,12 @@ fn refund_fact(id: &str, credits: u64, close: bool) -> Fact {
         credits,
         replacement_lot: None,
     };
-    Fact::Refund {
+    Fact::Charge(ChargeFact::Refund {
         booking: uid(id),
         parts: vec![back],
         close,
         reason: "cancelled".into(),
-    }
+    })
 }
 
 #[test]
@@ -144,22 +144,26 @@ fn declines_and_wrong_pins_are_listed_by_time() {
 
 #[test]
 fn charges_of_an_account_are_listed_by_start() {
-    let closed = |id: &str| Fact::ChargeClosed {
-        booking: uid(id),
-        reason: "over".into(),
+    let closed = |id: &str| {
+        Fact::Charge(ChargeFact::Closed {
+            booking: uid(id),
+            reason: "over".into(),
+        })
     };
-    let moved = |from: &str, to: &str, start: Time| Fact::Move {
-        from: uid(from),
-        to: booking(to),
-        start,
-        end: start,
-        non_refundable: 0,
+    let moved = |from: &str, to: &str, start: Time| {
+        Fact::Charge(ChargeFact::Move {
+            from: uid(from),
+            to: booking(to),
+            start,
+            end: start,
+            non_refundable: 0,
+        })
     };
-    let void = Fact::Void {
+    let void = Fact::Charge(ChargeFact::Void {
         booking: uid("void"),
         reason: "superseded".into(),
         refund_parts: Vec::new(),
-    };
+    });
     let facts = vec![
         // The other account's name starts with Bo's name.
         vec![
@@ -348,11 +352,11 @@ fn notes_are_listed_by_end() {
         vec![noted("later", hour(1))],
         vec![noted("later", hour(4))],
         vec![noted("spoken-of", hour(3))],
-        vec![Fact::RequestReviewed {
+        vec![Fact::Request(RequestFact::Reviewed {
             request: request_id("spoken-of"),
             decision: OperatorDecision::Decline,
             reason: "full".to_owned(),
-        }],
+        })],
         vec![noted("begun", hour(3))],
         vec![decided_fact(begin_intent(note_of(
             "begun",
@@ -401,7 +405,7 @@ fn notes_are_listed_by_end() {
 fn a_dry_run_replaces_expired_lots_as_a_run_does() {
     let mut store = MemoryStore::new();
     let mut lot = grant_fact(BO, BO, 2);
-    if let Fact::Grant { expires, .. } = &mut lot {
+    if let Fact::Credit(CreditFact::Grant { expires, .. }) = &mut lot {
         *expires = Some(hour(2));
     }
     store.commit(hour(0), vec![lot], &[]).unwrap();

@@ -11,7 +11,9 @@ use maitred::domain::account::{Account, LotPart};
 use maitred::domain::booking::BookingRef;
 use maitred::domain::decision::{Decision, DecisionOutcome};
 use maitred::domain::expected::Expected;
-use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::fact::{
+    AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact, UnresolvedFact,
+};
 use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid};
 use maitred::domain::ledger::Violation;
@@ -109,39 +111,39 @@ fn command_facts(store: &MemoryStore, (command, a, b, c): RandomCommand, now: Ti
     let charge = find_charge(store, ChargeState::Open, b);
     let booking = charge.as_ref().map(|charge| charge.booking.uid.clone());
     match command {
-        0 => vec![Fact::AccountOpened { account: id }],
-        1 | 2 => vec![Fact::Grant {
+        0 => vec![Fact::Account(AccountFact::Opened { account: id })],
+        1 | 2 => vec![Fact::Credit(CreditFact::Grant {
             reference: reference(&format!("grant {b}")),
             account: id,
             credits: u64::from(c),
             expires: (c % 3 == 0).then(|| at(i64::from(c) * 100)),
             reason: "ü".to_owned(),
-        }],
+        })],
         3 => account_facts(id, b, c),
-        4 => vec![Fact::Revoke {
+        4 => vec![Fact::Credit(CreditFact::Revoke {
             reference: reference(&format!("revoke {b}")),
             account: id,
             parts: allocate(there.as_ref(), u64::from(c % 8), now),
             reason: String::new(),
-        }],
+        })],
         5 => expire_facts(there.as_ref(), now),
         6..=8 => decision_facts(there.as_ref(), name, (b, c), now),
         9 => vec![call_fact(&format!("r{b}"), c % 2 == 0, now)],
         10 | 11 => settlement_facts(store, b, c % 3 == 0),
         12 => booking.map_or_else(Vec::new, |booking| {
-            vec![Fact::ChargeClosed {
+            vec![Fact::Charge(ChargeFact::Closed {
                 booking,
                 reason: "over".into(),
-            }]
+            })]
         }),
         13 => charge.map_or_else(Vec::new, |charge| vec![refund_fact(&charge, c, now)]),
-        14 => vec![Fact::Move {
+        14 => vec![Fact::Charge(ChargeFact::Move {
             from: booking.unwrap_or_else(|| uid("none")),
             to: crate::fixture::store_support::booking(&format!("moved{}", c % 8)),
             start: nth_start(b),
             end: now,
             non_refundable: 0,
-        }],
+        })],
         16 => vec![review_fact(store, b, c)],
         18 | 19 => vec![unresolved_fact(b, c)],
         _ => vec![grant_fact("twice", name, 1), grant_fact("twice", name, 1)],
@@ -151,18 +153,18 @@ fn command_facts(store: &MemoryStore, (command, a, b, c): RandomCommand, now: Ti
 fn account_facts(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
     let alias = address(&format!("alias{}@example.com", b % 4));
     vec![match c % 5 {
-        0 => Fact::AliasRemoved { account, alias },
-        1 | 2 => Fact::AliasAdded { account, alias },
-        3 => Fact::FreezeChanged {
+        0 => Fact::Account(AccountFact::AliasRemoved { account, alias }),
+        1 | 2 => Fact::Account(AccountFact::AliasAdded { account, alias }),
+        3 => Fact::Account(AccountFact::FreezeChanged {
             account,
             reason: (b.is_multiple_of(2)).then(|| "why".to_owned()),
-        },
-        _ => Fact::AccountDescribed {
+        }),
+        _ => Fact::Account(AccountFact::Described {
             account,
             tier: Some(format!("tier {b}")),
             tags: [format!("{b}")].into(),
             attributes: [("since".to_owned(), format!("{c}"))].into(),
-        },
+        }),
     }]
 }
 
@@ -176,12 +178,14 @@ fn expire_facts(account: Option<&Account>, now: Time) -> Vec<Fact> {
         return Vec::new();
     };
     let lots = account.lots.iter().filter(|lot| !lot.is_spendable(now));
-    let expired = lots.map(|lot| Fact::Expire {
-        account: account.id.clone(),
-        part: LotPart {
-            grant: lot.grant.clone(),
-            credits: lot.remaining,
-        },
+    let expired = lots.map(|lot| {
+        Fact::Credit(CreditFact::Expire {
+            account: account.id.clone(),
+            part: LotPart {
+                grant: lot.grant.clone(),
+                credits: lot.remaining,
+            },
+        })
     });
     expired.collect()
 }
@@ -214,7 +218,7 @@ fn decision_facts(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Ti
         .zip(lots)
         .map(|(uid, parts)| hold_fact(uid, &id, name, parts))
         .map(|mut fact| {
-            if let Fact::Hold { start: at, .. } = &mut fact {
+            if let Fact::Charge(ChargeFact::Hold { start: at, .. }) = &mut fact {
                 *at = nth_start(b);
             }
             fact
@@ -229,7 +233,7 @@ fn unresolved_fact(b: u8, c: u8) -> Fact {
     let codes = [UnresolvedCode::Unmanaged, UnresolvedCode::Revived];
     let code = codes[usize::from(c) % codes.len()];
     match b % 3 {
-        0 => Fact::UnresolvedResolved {
+        0 => Fact::Unresolved(UnresolvedFact::Resolved {
             booking: uid(&format!("u{}", b % 5)),
             code,
             reason: "seen".to_owned(),
@@ -238,14 +242,14 @@ fn unresolved_fact(b: u8, c: u8) -> Fact {
             } else {
                 Resolver::Operator
             },
-        },
-        _ => Fact::UnresolvedListed {
+        }),
+        _ => Fact::Unresolved(UnresolvedFact::Listed {
             booking: crate::fixture::store_support::booking(&format!("u{}", b % 5)),
             code,
             account: None,
             until: (!c.is_multiple_of(3)).then(|| at(i64::from(c % 7) * 1_000)),
             detail: format!("{c}"),
-        },
+        }),
     }
 }
 
@@ -253,7 +257,7 @@ fn unresolved_fact(b: u8, c: u8) -> Fact {
 fn review_fact(store: &MemoryStore, b: u8, c: u8) -> Fact {
     let noted = store.open_notes(None, 100).expect("it reads");
     let note = noted.get(usize::from(b) % noted.len().max(1));
-    Fact::RequestReviewed {
+    Fact::Request(RequestFact::Reviewed {
         request: note.map_or_else(|| request_id("nobody"), |note| note.id.clone()),
         decision: if c.is_multiple_of(2) {
             OperatorDecision::Confirm
@@ -261,7 +265,7 @@ fn review_fact(store: &MemoryStore, b: u8, c: u8) -> Fact {
             OperatorDecision::Decline
         },
         reason: format!("because {c}"),
-    }
+    })
 }
 
 /// Returns one of a few starts, so that some are equal.
@@ -288,13 +292,13 @@ fn settlement_facts(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
     let entries = held.map(|uid| {
         let booking: BookingUid = uid.clone();
         if void {
-            Fact::Void {
+            Fact::Charge(ChargeFact::Void {
                 booking,
                 reason: "superseded".into(),
                 refund_parts: Vec::new(),
-            }
+            })
         } else {
-            Fact::Post { booking }
+            Fact::Charge(ChargeFact::Post { booking })
         }
     });
     let mut facts: Vec<Fact> = entries.collect();
@@ -316,12 +320,12 @@ fn refund_fact(charge: &Charge, c: u8, now: Time) -> Fact {
         replacement_lot: (c.is_multiple_of(4))
             .then(|| (reference(&format!("restored {}", charge.booking.uid)), now)),
     });
-    Fact::Refund {
+    Fact::Charge(ChargeFact::Refund {
         booking: charge.booking.uid.clone(),
         parts: parts.take(1).collect(),
         close: c.is_multiple_of(2),
         reason: "cancelled".into(),
-    }
+    })
 }
 
 fn find_charge(store: &MemoryStore, state: ChargeState, b: u8) -> Option<Charge> {
@@ -603,9 +607,9 @@ fn a_commit_that_is_too_large_is_refused_before_it_is_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut disk = open_disk(dir.path());
     let facts = vec![
-        Fact::AccountOpened {
+        Fact::Account(AccountFact::Opened {
             account: account("bo")
-        };
+        });
         200_001
     ];
     let error = disk.commit(at(0), facts, &[]).expect_err("too many");
@@ -617,7 +621,7 @@ fn a_commit_that_is_too_large_is_refused_before_it_is_written() {
         "{error}"
     );
     let mut long = grant_fact("g", "bo", 1);
-    if let Fact::Grant { reason, .. } = &mut long {
+    if let Fact::Credit(CreditFact::Grant { reason, .. }) = &mut long {
         *reason = "x".repeat(64 * 1024 + 1);
     }
     let error = disk.commit(at(0), vec![long], &[]).expect_err("too long");
@@ -658,10 +662,10 @@ fn an_account_with_a_long_history_is_paged_through() {
         vec![grant_fact("g", "bo", 1_000)],
     );
     for n in 0..300 {
-        let fact = Fact::FreezeChanged {
+        let fact = Fact::Account(AccountFact::FreezeChanged {
             account: account("bo"),
             reason: Some(format!("{n}")),
-        };
+        });
         commit_to_both(&mut disk, &mut memory, at(n), vec![fact]);
     }
     let subject = HistorySubject::Account(account("bo"));

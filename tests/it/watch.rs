@@ -11,7 +11,7 @@ use crate::fixture::steps::{
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::dialect::Dialect;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, CreditFact, Fact};
 use maitred::domain::gate::{Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference};
 use maitred::domain::plan::Problem;
@@ -588,13 +588,13 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
         let mut fixture = PassFixture::new(Dialect::V2).await;
         change_terms(&mut fixture, |terms| terms.refunds.expired_refund = how);
         let at = fixture.clock.now();
-        let fact = Fact::Grant {
+        let fact = Fact::Credit(CreditFact::Grant {
             reference: Reference::parse("short").unwrap(),
             account: AccountId::parse(BO).unwrap(),
             credits: 1,
             expires: Some(parse_time("2026-11-26T00:00:00Z")),
             reason: "test".to_owned(),
-        };
+        });
         let granted = fixture
             .store
             .with(move |store| store.commit(at, vec![fact], &[]));
@@ -943,16 +943,20 @@ async fn a_reschedule_chain_is_never_charged_twice() {
     );
     commit_fact(
         &fixture,
-        Fact::AliasAdded {
+        Fact::Account(AccountFact::AliasAdded {
             account: account.clone(),
             alias: alias.clone(),
-        },
+        }),
     )
     .await;
     let uid = fixture.request(fixture.event_types.lesson, BO, START);
     fixture.pass().await;
     fixture.watch(true).await;
-    commit_fact(&fixture, Fact::AliasRemoved { account, alias }).await;
+    commit_fact(
+        &fixture,
+        Fact::Account(AccountFact::AliasRemoved { account, alias }),
+    )
+    .await;
     fixture.grant(BO, 5).await;
     let start = parse_time("2026-12-03T09:00:00Z");
     let last = perform_action(

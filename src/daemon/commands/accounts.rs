@@ -6,7 +6,7 @@ use crate::control::protocol::{CommandResult, EntryView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart};
 use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
@@ -156,9 +156,9 @@ fn decide_alias(
     if has_alias == remove {
         let id = account.id.clone();
         return Ok(Some(if remove {
-            Fact::AliasRemoved { account: id, alias }
+            Fact::Account(AccountFact::AliasRemoved { account: id, alias })
         } else {
-            Fact::AliasAdded { account: id, alias }
+            Fact::Account(AccountFact::AliasAdded { account: id, alias })
         }));
     }
     if remove {
@@ -214,36 +214,28 @@ fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refus
     let refunded_credits =
         |parts: &[RefundPart]| parts.iter().map(|part| i128::from(part.credits)).sum();
     Ok(match &written.fact {
-        Fact::Grant { credits, .. } => i128::from(*credits),
-        Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -credits_in(parts),
-        Fact::Expire { part, .. } => -i128::from(part.credits),
-        Fact::Refund { parts, .. } => refunded_credits(parts),
+        Fact::Credit(CreditFact::Grant { credits, .. }) => i128::from(*credits),
+        Fact::Credit(CreditFact::Revoke { parts, .. })
+        | Fact::Charge(ChargeFact::Hold { parts, .. }) => -credits_in(parts),
+        Fact::Credit(CreditFact::Expire { part, .. }) => -i128::from(part.credits),
+        Fact::Charge(ChargeFact::Refund { parts, .. }) => refunded_credits(parts),
         // A void that names no lots returns everything that was held to the lots that paid.
-        Fact::Void {
+        Fact::Charge(ChargeFact::Void {
             booking,
             refund_parts: back,
             ..
-        } if back.is_empty() => find_held_parts(store, booking, written.seq)?
+        }) if back.is_empty() => find_held_parts(store, booking, written.seq)?
             .as_deref()
             .map_or(0, credits_in),
-        Fact::Void {
+        Fact::Charge(ChargeFact::Void {
             refund_parts: back, ..
-        } => refunded_credits(back),
-        Fact::AccountOpened { .. }
-        | Fact::AliasAdded { .. }
-        | Fact::AliasRemoved { .. }
-        | Fact::AccountDescribed { .. }
-        | Fact::FreezeChanged { .. }
-        | Fact::PinChanged { .. }
-        | Fact::Post { .. }
-        | Fact::Move { .. }
-        | Fact::ChargeClosed { .. }
-        | Fact::RequestDecided { .. }
-        | Fact::RequestReviewed { .. }
-        | Fact::CallRecorded { .. }
-        | Fact::IntentSettled { .. }
-        | Fact::UnresolvedListed { .. }
-        | Fact::UnresolvedResolved { .. }
+        }) => refunded_credits(back),
+        Fact::Account(_)
+        | Fact::Charge(
+            ChargeFact::Post { .. } | ChargeFact::Move { .. } | ChargeFact::Closed { .. },
+        )
+        | Fact::Request(_)
+        | Fact::Unresolved(_)
         | Fact::Ledger(_) => 0,
     })
 }
@@ -268,7 +260,7 @@ fn find_held_parts(
         };
         before = Some(last.seq);
         let hold = entries.into_iter().find_map(|written| match written.fact {
-            Fact::Hold { parts, .. } => Some(parts),
+            Fact::Charge(ChargeFact::Hold { parts, .. }) => Some(parts),
             _ => None,
         });
         if hold.is_some() {
@@ -300,6 +292,7 @@ mod tests {
     };
     use crate::domain::booking::BookingRef;
     use crate::domain::decision::{Decision, DecisionOutcome};
+    use crate::domain::fact::RequestFact;
     use crate::domain::id::Reference;
     use crate::domain::request::{CallKind, RequestState};
     use crate::domain::time::Span;
@@ -342,7 +335,7 @@ mod tests {
         let uid = booking.uid.clone();
         commit_facts(
             store,
-            vec![Fact::Hold {
+            vec![Fact::Charge(ChargeFact::Hold {
                 booking: BookingRef { ..booking },
                 request: id,
                 account: AccountId::parse(BO).unwrap(),
@@ -352,14 +345,20 @@ mod tests {
                 start: now() + Span::hours(24),
                 end: now() + Span::hours(25),
                 terms: None,
-            }],
+            })],
         );
         uid
     }
 
     fn settle(store: &mut MemoryStore, uid: &BookingUid, fact: Fact, outcome: DecisionOutcome) {
         let request = crate::domain::id::RequestId::from(uid);
-        commit_facts(store, vec![fact, Fact::IntentSettled { request, outcome }]);
+        commit_facts(
+            store,
+            vec![
+                fact,
+                Fact::Request(RequestFact::IntentSettled { request, outcome }),
+            ],
+        );
     }
 
     fn balances(store: &MemoryStore) -> Vec<u64> {
@@ -389,57 +388,59 @@ mod tests {
         record_balance(&store);
         let posted = hold_credits(&mut store, "posted", &[("g1", 5), ("g2", 1)]);
         record_balance(&store);
-        let post = Fact::Post {
+        let post = Fact::Charge(ChargeFact::Post {
             booking: posted.clone(),
-        };
+        });
         settle(&mut store, &posted, post, DecisionOutcome::Confirmed);
         record_balance(&store);
         for (name, restored) in [("void", None), ("void-late", Some("back:1"))] {
             let uid = hold_credits(&mut store, name, &[("g2", 2)]);
             record_balance(&store);
-            let void = Fact::Void {
+            let void = Fact::Charge(ChargeFact::Void {
                 booking: uid.clone(),
                 reason: "gone".into(),
                 refund_parts: restored
                     .map_or(Vec::new(), |name| refund_parts(&[("g2", 2)], Some(name))),
-            };
+            });
             settle(&mut store, &uid, void, DecisionOutcome::Superseded);
             record_balance(&store);
         }
-        let refund = |of: &[(&str, u64)], restored, close| Fact::Refund {
-            booking: posted.clone(),
-            parts: refund_parts(of, restored),
-            close,
-            reason: "cancelled".into(),
+        let refund = |of: &[(&str, u64)], restored, close| {
+            Fact::Charge(ChargeFact::Refund {
+                booking: posted.clone(),
+                parts: refund_parts(of, restored),
+                close,
+                reason: "cancelled".into(),
+            })
         };
         commit_facts(&mut store, vec![refund(&[("g1", 2)], None, false)]);
         record_balance(&store);
         commit_facts(&mut store, vec![refund(&[("g1", 3)], Some("back:2"), true)]);
         record_balance(&store);
         let account = AccountId::parse(BO).unwrap();
-        let grant = Fact::Grant {
+        let grant = Fact::Credit(CreditFact::Grant {
             reference: Reference::parse("g3").unwrap(),
             account: account.clone(),
             credits: 4,
             expires: Some(now() + Span::hours(1)),
             reason: "a trial".to_owned(),
-        };
+        });
         commit_facts(&mut store, vec![grant]);
         record_balance(&store);
-        let expire = Fact::Expire {
+        let expire = Fact::Credit(CreditFact::Expire {
             account: account.clone(),
             part: parts(&[("g3", 4)]).remove(0),
-        };
+        });
         store
             .commit(now() + Span::hours(2), vec![expire], &[])
             .unwrap();
         record_balance(&store);
-        let revoke = Fact::Revoke {
+        let revoke = Fact::Credit(CreditFact::Revoke {
             reference: Reference::parse("r1").unwrap(),
             account,
             parts: parts(&[("g1", 1)]),
             reason: "left".to_owned(),
-        };
+        });
         commit_facts(&mut store, vec![revoke]);
         record_balance(&store);
         let last = balances(&store);

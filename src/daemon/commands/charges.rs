@@ -8,7 +8,7 @@ use crate::control::protocol::charges::{ChargesView, ListedChargeView};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::entry_reason::{EntryCode, EntryReason};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact, UnresolvedFact};
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{Charge, ChargeState};
@@ -211,10 +211,10 @@ fn decide_settlement(
             ChargeDecision::Open { .. } => unreachable!("a refund of everything is written"),
         }
     } else {
-        vec![Fact::ChargeClosed {
+        vec![Fact::Charge(ChargeFact::Closed {
             booking: uid.clone(),
             reason: EntryCode::KeptByOperator.into(),
-        }]
+        })]
     };
     restore_expired(store, &mut facts, &terms, now).map_err(failed)?;
     let items = store.unresolved_items_of(uid).map_err(failed)?;
@@ -224,12 +224,12 @@ fn decide_settlement(
     if refund_all {
         // The booking may continue without a charge, because an operator wants that, so it is not
         // listed.
-        facts.push(Fact::UnresolvedResolved {
+        facts.push(Fact::Unresolved(UnresolvedFact::Resolved {
             booking: uid.clone(),
             code: UnresolvedCode::Unmanaged,
             reason,
             by: Resolver::Operator,
-        });
+        }));
     }
     Ok(facts)
 }

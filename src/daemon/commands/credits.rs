@@ -10,7 +10,7 @@ use crate::control::protocol::{CommandResult, GrantCommand, Refusal, RevokeComma
 use crate::daemon::views;
 use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{CreditFact, Fact};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::time::Time;
@@ -167,12 +167,12 @@ fn decide_revocation(
             ),
         ));
     };
-    facts.push(Fact::Revoke {
+    facts.push(Fact::Credit(CreditFact::Revoke {
         reference: record.reference.clone(),
         account: record.account.clone(),
         parts,
         reason: record.reason.clone(),
-    });
+    }));
     let written = WrittenGrant {
         record,
         existed: false,
@@ -194,7 +194,9 @@ pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<Comman
         .map_err(|e| parse::store_failed(&e))?;
     let mut grants = Vec::new();
     for written in history {
-        let (Fact::Grant { reference, .. } | Fact::Revoke { reference, .. }) = &written.fact else {
+        let (Fact::Credit(CreditFact::Grant { reference, .. })
+        | Fact::Credit(CreditFact::Revoke { reference, .. })) = &written.fact
+        else {
             continue;
         };
         if let Some(record) = find_grant_record(store, reference)? {
@@ -209,13 +211,13 @@ pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<Comman
 }
 
 pub(super) fn to_grant_fact(record: &GrantRecord) -> Fact {
-    Fact::Grant {
+    Fact::Credit(CreditFact::Grant {
         reference: record.reference.clone(),
         account: record.account.clone(),
         credits: record.credits,
         expires: record.expires,
         reason: record.reason.clone(),
-    }
+    })
 }
 
 /// Returns the facts for expired lots that are due to be written off. A grant is a convenient time

@@ -7,7 +7,7 @@ use super::{members, parse, similar_names};
 use crate::control::protocol::account::{ImportView, SimilarNameView};
 use crate::control::protocol::{CommandResult, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
-use crate::domain::fact::{Fact, MAX_FACTS};
+use crate::domain::fact::{AccountFact, Fact, MAX_FACTS};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::time::Time;
@@ -144,7 +144,8 @@ impl<'a> ImportBuilder<'a> {
             self.view.already_imported += 1;
             return Ok(());
         }
-        self.facts.push(Fact::AccountOpened { account });
+        self.facts
+            .push(Fact::Account(AccountFact::Opened { account }));
         Ok(())
     }
 

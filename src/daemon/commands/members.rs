@@ -8,7 +8,7 @@ use crate::control::protocol::account::AccountSetCommand;
 use crate::control::protocol::{CommandResult, Refusal};
 use crate::daemon::pin::is_hash;
 use crate::domain::account::Account;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{AccountFact, Fact};
 use crate::domain::time::Time;
 use crate::store::port::Store;
 use crate::store::transaction::transact;
@@ -51,12 +51,12 @@ pub fn set_attributes(
 
 /// Returns the fact that records the account's tier, tags and attributes.
 pub(super) fn to_described_fact(account: &Account) -> Fact {
-    Fact::AccountDescribed {
+    Fact::Account(AccountFact::Described {
         account: account.id.clone(),
         tier: account.tier.clone(),
         tags: account.tags.clone(),
         attributes: account.attributes.clone(),
-    }
+    })
 }
 
 fn changed_tier(command: &AccountSetCommand, account: &Account) -> Result<Option<String>, Refusal> {
@@ -172,9 +172,11 @@ pub fn freeze_or_thaw(
             return Err(parse::usage("say why the account is frozen: --reason TEXT"));
         }
         let is_change = why != account.freeze_reason;
-        Ok(is_change.then(|| Fact::FreezeChanged {
-            account: account.id.clone(),
-            reason: why,
+        Ok(is_change.then(|| {
+            Fact::Account(AccountFact::FreezeChanged {
+                account: account.id.clone(),
+                reason: why,
+            })
         }))
     })
 }
@@ -191,9 +193,11 @@ pub fn set_pin(
             return Err(parse::usage("that is no hash of a PIN"));
         }
         let is_change = hash != account.pin_hash.as_deref();
-        Ok(is_change.then(|| Fact::PinChanged {
-            account: account.id.clone(),
-            hash: hash.map(str::to_owned),
+        Ok(is_change.then(|| {
+            Fact::Account(AccountFact::PinChanged {
+                account: account.id.clone(),
+                hash: hash.map(str::to_owned),
+            })
         }))
     })
 }

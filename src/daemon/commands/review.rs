@@ -9,7 +9,7 @@ use crate::control::protocol::review::{
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::decision::{Decision, DecisionOutcome};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{OperatorDecision, Request, RequestState};
 use crate::domain::time::Time;
@@ -121,11 +121,11 @@ pub fn record_review(
             return Ok((Vec::new(), (request, true)));
         }
         check_is_undecided(&request, now)?;
-        let fact = Fact::RequestReviewed {
+        let fact = Fact::Request(RequestFact::Reviewed {
             request: request.id.clone(),
             decision: verdict,
             reason: reason.clone(),
-        };
+        });
         Ok::<_, Refusal>((vec![fact], (request, false)))
     })?;
     if existed {
@@ -251,11 +251,11 @@ mod tests {
         let mut store = store_with_credits(3);
         if let Some(verdict) = earlier_review {
             record_decision(&mut store, noted_request("a"));
-            let fact = Fact::RequestReviewed {
+            let fact = Fact::Request(RequestFact::Reviewed {
                 request: request.id.clone(),
                 decision: verdict,
                 reason: "said before".to_owned(),
-            };
+            });
             commit_facts(&mut store, vec![fact]);
         }
         let id = request.id.clone();
@@ -263,10 +263,10 @@ mod tests {
             record_decision(&mut store, request);
         }
         if let Some(outcome) = outcome {
-            let settled = Fact::IntentSettled {
+            let settled = Fact::Request(RequestFact::IntentSettled {
                 request: id,
                 outcome,
-            };
+            });
             commit_facts(&mut store, vec![settled]);
         }
         store

@@ -3,7 +3,7 @@
 use crate::control::protocol::GrantCommand;
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Decision, Reason, ReasonCode};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::id::{AccountId, Address, BookingUid, HostId, RequestId};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Span, Time};
@@ -82,5 +82,5 @@ pub(super) fn commit_facts(store: &mut MemoryStore, facts: Vec<Fact>) {
 
 pub(super) fn record_decision(store: &mut MemoryStore, request: Request) {
     let request = request.into();
-    commit_facts(store, vec![Fact::RequestDecided { request }]);
+    commit_facts(store, vec![Fact::Request(RequestFact::Decided { request })]);
 }

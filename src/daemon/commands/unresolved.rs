@@ -4,7 +4,7 @@ use super::parse;
 use crate::control::protocol::unresolved::UnresolvedView;
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, UnresolvedBooking, UnresolvedCode};
@@ -42,11 +42,13 @@ pub fn resolve(
         ));
     }
     let failed = |e: StoreError| parse::store_failed(&e);
-    let resolved = |item: &UnresolvedBooking| Fact::UnresolvedResolved {
-        booking: uid.clone(),
-        code: item.code,
-        reason: reason.clone(),
-        by: Resolver::Operator,
+    let resolved = |item: &UnresolvedBooking| {
+        Fact::Unresolved(UnresolvedFact::Resolved {
+            booking: uid.clone(),
+            code: item.code,
+            reason: reason.clone(),
+            by: Resolver::Operator,
+        })
     };
     let (items, _) = transact(store, now, |store| {
         let mut items = store.unresolved_items_of(&uid).map_err(failed)?;
@@ -100,13 +102,13 @@ mod tests {
         hours: Option<i64>,
     ) {
         let uid = BookingUid::parse(uid).unwrap();
-        let fact = Fact::UnresolvedListed {
+        let fact = Fact::Unresolved(UnresolvedFact::Listed {
             booking: BookingRef { uid, id: None },
             code,
             account: None,
             until: hours.map(|hours| now() + Span::hours(hours)),
             detail: "accepted by others".to_owned(),
-        };
+        });
         commit_facts(store, vec![fact]);
     }
 

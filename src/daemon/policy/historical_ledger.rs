@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Account;
-use crate::domain::fact::{Commit, Fact};
+use crate::domain::fact::{ChargeFact, Commit, CreditFact, Fact, RequestFact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Violation;
 use crate::domain::ledger::in_memory::InMemoryLedger;
@@ -28,17 +28,21 @@ impl HistoricalLedger {
     pub fn apply(&mut self, commit: &Commit, fact: &Fact) -> Result<(), Violation> {
         self.records.apply_fact(commit.at, fact)?;
         match fact {
-            Fact::Hold { booking, .. } | Fact::Move { to: booking, .. } => {
+            Fact::Charge(
+                ChargeFact::Hold { booking, .. } | ChargeFact::Move { to: booking, .. },
+            ) => {
                 self.index_charge(&booking.uid);
             }
-            Fact::Grant { reference, .. } | Fact::Revoke { reference, .. } => {
+            Fact::Credit(
+                CreditFact::Grant { reference, .. } | CreditFact::Revoke { reference, .. },
+            ) => {
                 self.strip_grant(reference);
             }
-            Fact::RequestDecided { request } => {
+            Fact::Request(RequestFact::Decided { request }) => {
                 self.index_request(&request.id);
                 self.strip_request(&request.id);
             }
-            Fact::CallRecorded { request, .. } => self.strip_request(request),
+            Fact::Request(RequestFact::CallRecorded { request, .. }) => self.strip_request(request),
             _ => {}
         }
         Ok(())

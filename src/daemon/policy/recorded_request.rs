@@ -8,7 +8,7 @@ use super::historical_ledger::HistoricalLedger;
 use super::snapshot_fixture::{self, SnapshotFixture};
 use crate::domain::booking::{Booker, Booking, EventTypeRef};
 use crate::domain::decision::ReasonCode;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::id::{BookingUid, HostId};
 use crate::domain::request::Request;
 use crate::domain::snapshot::{Lookups, PinResult};
@@ -30,13 +30,13 @@ pub fn booking_times(request: &Request, facts: &[Fact]) -> BookingTimes {
         return BTreeMap::from([(only.uid.clone(), (request.start, request.end))]);
     }
     let holds = facts.iter().filter_map(|fact| match fact {
-        Fact::Hold {
+        Fact::Charge(ChargeFact::Hold {
             booking,
             request: of,
             start,
             end,
             ..
-        } if *of == request.id => Some((booking.uid.clone(), (*start, *end))),
+        }) if *of == request.id => Some((booking.uid.clone(), (*start, *end))),
         _ => None,
     });
     holds.collect()

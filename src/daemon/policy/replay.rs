@@ -15,7 +15,7 @@ use crate::daemon::error_chain::error_chain;
 use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::domain::decision::{Decision, ReasonCode};
-use crate::domain::fact::{Commit, Fact};
+use crate::domain::fact::{Commit, Fact, RequestFact};
 use crate::domain::gate::Policy;
 use crate::domain::ledger::Violation;
 use crate::domain::request::Request;
@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
     /// Fails when the commit contradicts the earlier facts.
     pub fn replay_commit(&mut self, commit: &Commit) -> Result<(), Violation> {
         for (number, fact) in commit.facts.iter().enumerate() {
-            if let Fact::RequestDecided { request } = fact
+            if let Fact::Request(RequestFact::Decided { request }) = fact
                 && self.is_in_scope(request)
             {
                 let outcome = self.evaluate_request(request, &commit.facts[number + 1..]);

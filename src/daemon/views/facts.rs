@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::format_time;
 use crate::control::protocol::{EntryView, RefundView};
 use crate::domain::account::sum_credits;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact, UnresolvedFact};
 use crate::domain::ledger_state::LedgerFact;
 use crate::domain::messages;
 use crate::store::port::LoggedFact;
@@ -29,12 +29,12 @@ pub fn entry(written: &LoggedFact) -> EntryView {
 /// Returns a refund as a decision shows it; `None` for other facts.
 pub fn refund(written: &LoggedFact) -> Option<RefundView> {
     match &written.fact {
-        Fact::Refund {
+        Fact::Charge(ChargeFact::Refund {
             booking,
             parts,
             reason,
             ..
-        } => Some(RefundView {
+        }) => Some(RefundView {
             booking: booking.to_string(),
             at: format_time(written.at),
             credits: parts.iter().map(|part| part.credits).sum(),
@@ -48,14 +48,27 @@ type EntryParts = (&'static str, Option<u64>, Option<String>, String);
 
 fn describe_fact(fact: &Fact) -> EntryParts {
     match fact {
-        Fact::AccountOpened { account } => {
+        Fact::Account(fact) => describe_account_fact(fact),
+        Fact::Credit(fact) => describe_credit_fact(fact),
+        Fact::Charge(fact) => describe_charge_fact(fact),
+        Fact::Request(fact) => describe_request_fact(fact),
+        Fact::Unresolved(fact) => describe_unresolved_fact(fact),
+        Fact::Ledger(fact) => describe_ledger_fact(fact),
+    }
+}
+
+fn describe_account_fact(fact: &AccountFact) -> EntryParts {
+    match fact {
+        AccountFact::Opened { account } => {
             ("opened", None, None, format!("account {account} opened"))
         }
-        Fact::AliasAdded { alias, .. } => ("aliased", None, None, format!("alias {alias} added")),
-        Fact::AliasRemoved { alias, .. } => {
+        AccountFact::AliasAdded { alias, .. } => {
+            ("aliased", None, None, format!("alias {alias} added"))
+        }
+        AccountFact::AliasRemoved { alias, .. } => {
             ("unaliased", None, None, format!("alias {alias} removed"))
         }
-        Fact::AccountDescribed {
+        AccountFact::Described {
             tier,
             tags,
             attributes,
@@ -66,13 +79,13 @@ fn describe_fact(fact: &Fact) -> EntryParts {
             None,
             format_attributes(tier.as_deref(), tags, attributes),
         ),
-        Fact::FreezeChanged { reason: why, .. } => {
+        AccountFact::FreezeChanged { reason: why, .. } => {
             let text = why
                 .as_ref()
                 .map_or_else(|| "thawed".to_owned(), |why| format!("frozen: {why}"));
             ("frozen", None, None, text)
         }
-        Fact::PinChanged { hash, .. } => {
+        AccountFact::PinChanged { hash, .. } => {
             let text = if hash.is_some() {
                 "PIN set"
             } else {
@@ -80,7 +93,12 @@ fn describe_fact(fact: &Fact) -> EntryParts {
             };
             ("pinned", None, None, text.to_owned())
         }
-        Fact::Grant {
+    }
+}
+
+fn describe_credit_fact(fact: &CreditFact) -> EntryParts {
+    match fact {
+        CreditFact::Grant {
             reference,
             credits,
             expires,
@@ -94,7 +112,7 @@ fn describe_fact(fact: &Fact) -> EntryParts {
             let text = format!("{reason} ({reference}), {until}");
             ("grant", Some(*credits), None, text)
         }
-        Fact::Revoke {
+        CreditFact::Revoke {
             reference,
             parts,
             reason,
@@ -103,24 +121,10 @@ fn describe_fact(fact: &Fact) -> EntryParts {
             let text = format!("{reason} ({reference})");
             ("revoke", Some(sum_credits(parts)), None, text)
         }
-        Fact::Expire { part, .. } => {
+        CreditFact::Expire { part, .. } => {
             let text = format!("what was left of {}", part.grant);
             ("expire", Some(part.credits), None, text)
         }
-        Fact::Hold { .. }
-        | Fact::Post { .. }
-        | Fact::Void { .. }
-        | Fact::Refund { .. }
-        | Fact::Move { .. }
-        | Fact::ChargeClosed { .. } => describe_charge_fact(fact),
-        Fact::RequestDecided { .. }
-        | Fact::RequestReviewed { .. }
-        | Fact::CallRecorded { .. }
-        | Fact::IntentSettled { .. } => describe_request_fact(fact),
-        Fact::UnresolvedListed { .. } | Fact::UnresolvedResolved { .. } => {
-            describe_unresolved_fact(fact)
-        }
-        Fact::Ledger(fact) => describe_ledger_fact(fact),
     }
 }
 
@@ -155,9 +159,9 @@ fn format_attributes(
     parts.join(", ")
 }
 
-fn describe_charge_fact(fact: &Fact) -> EntryParts {
+fn describe_charge_fact(fact: &ChargeFact) -> EntryParts {
     match fact {
-        Fact::Hold {
+        ChargeFact::Hold {
             booking,
             request,
             parts,
@@ -175,17 +179,17 @@ fn describe_charge_fact(fact: &Fact) -> EntryParts {
             let uid = Some(booking.uid.to_string());
             ("hold", Some(sum_credits(parts)), uid, text)
         }
-        Fact::Post { booking } => {
+        ChargeFact::Post { booking } => {
             let text = "the booking was confirmed: the hold is spent";
             ("post", None, Some(booking.to_string()), text.to_owned())
         }
-        Fact::Void {
+        ChargeFact::Void {
             booking, reason, ..
         } => {
             let text = format!("the hold is given back: {}", reason.full_text());
             ("void", None, Some(booking.to_string()), text)
         }
-        Fact::Refund {
+        ChargeFact::Refund {
             booking,
             parts,
             reason,
@@ -195,7 +199,7 @@ fn describe_charge_fact(fact: &Fact) -> EntryParts {
             let uid = Some(booking.to_string());
             ("refund", Some(credits), uid, reason.full_text())
         }
-        Fact::Move {
+        ChargeFact::Move {
             from,
             to,
             non_refundable: keeps,
@@ -211,39 +215,23 @@ fn describe_charge_fact(fact: &Fact) -> EntryParts {
             }
             ("move", None, Some(to.uid.to_string()), text)
         }
-        Fact::ChargeClosed { booking, reason } => (
+        ChargeFact::Closed { booking, reason } => (
             "closed",
             None,
             Some(booking.to_string()),
             reason.full_text(),
         ),
-        Fact::AccountOpened { .. }
-        | Fact::AliasAdded { .. }
-        | Fact::AliasRemoved { .. }
-        | Fact::AccountDescribed { .. }
-        | Fact::FreezeChanged { .. }
-        | Fact::PinChanged { .. }
-        | Fact::Grant { .. }
-        | Fact::Revoke { .. }
-        | Fact::Expire { .. }
-        | Fact::RequestDecided { .. }
-        | Fact::RequestReviewed { .. }
-        | Fact::CallRecorded { .. }
-        | Fact::IntentSettled { .. }
-        | Fact::UnresolvedListed { .. }
-        | Fact::UnresolvedResolved { .. }
-        | Fact::Ledger(_) => unreachable!("called for charges only"),
     }
 }
 
-fn describe_request_fact(fact: &Fact) -> EntryParts {
+fn describe_request_fact(fact: &RequestFact) -> EntryParts {
     match fact {
-        Fact::RequestDecided { request } => {
+        RequestFact::Decided { request } => {
             let reasons: Vec<&str> = request.reasons.iter().map(|r| r.text.as_str()).collect();
             let text = format!("{}: {}", request.decision.as_str(), reasons.join(" "));
             ("decided", None, None, text)
         }
-        Fact::RequestReviewed {
+        RequestFact::Reviewed {
             decision: verdict,
             reason,
             ..
@@ -251,52 +239,35 @@ fn describe_request_fact(fact: &Fact) -> EntryParts {
             let text = format!("{}: {reason}", verdict.as_str());
             ("reviewed", None, None, text)
         }
-        Fact::CallRecorded { call, .. } => {
+        RequestFact::CallRecorded { call, .. } => {
             let text = format!("{}: {}", call.kind.as_str(), call.text);
             ("called", None, Some(call.booking.to_string()), text)
         }
-        Fact::IntentSettled { outcome, .. } => ("settled", None, None, outcome.as_str().to_owned()),
-        Fact::AccountOpened { .. }
-        | Fact::AliasAdded { .. }
-        | Fact::AliasRemoved { .. }
-        | Fact::AccountDescribed { .. }
-        | Fact::FreezeChanged { .. }
-        | Fact::PinChanged { .. }
-        | Fact::Grant { .. }
-        | Fact::Revoke { .. }
-        | Fact::Expire { .. }
-        | Fact::Hold { .. }
-        | Fact::Post { .. }
-        | Fact::Void { .. }
-        | Fact::Refund { .. }
-        | Fact::Move { .. }
-        | Fact::ChargeClosed { .. }
-        | Fact::UnresolvedListed { .. }
-        | Fact::UnresolvedResolved { .. }
-        | Fact::Ledger(_) => unreachable!("called for requests only"),
+        RequestFact::IntentSettled { outcome, .. } => {
+            ("settled", None, None, outcome.as_str().to_owned())
+        }
     }
 }
 
-fn describe_unresolved_fact(fact: &Fact) -> EntryParts {
-    if let Fact::UnresolvedListed {
-        booking,
-        code,
-        detail,
-        ..
-    } = fact
-    {
-        let text = format!("{code}: {detail}");
-        return ("unresolved", None, Some(booking.uid.to_string()), text);
+fn describe_unresolved_fact(fact: &UnresolvedFact) -> EntryParts {
+    match fact {
+        UnresolvedFact::Listed {
+            booking,
+            code,
+            detail,
+            ..
+        } => {
+            let text = format!("{code}: {detail}");
+            ("unresolved", None, Some(booking.uid.to_string()), text)
+        }
+        UnresolvedFact::Resolved {
+            booking,
+            code,
+            reason,
+            by,
+        } => {
+            let text = format!("{code}, by the {}: {reason}", by.as_str());
+            ("resolved", None, Some(booking.to_string()), text)
+        }
     }
-    let Fact::UnresolvedResolved {
-        booking,
-        code,
-        reason,
-        by,
-    } = fact
-    else {
-        unreachable!("called for the unresolved list only")
-    };
-    let text = format!("{code}, by the {}: {reason}", by.as_str());
-    ("resolved", None, Some(booking.to_string()), text)
 }

@@ -8,67 +8,93 @@ use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
 use crate::domain::entry_reason::EntryReason;
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{ChargeFact, RefundPart};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::refund::to_paying_lot;
-use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES, Request};
+use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES};
 use crate::domain::time::Time;
 
-pub(super) fn apply_hold<R: LedgerRecords>(
+pub(super) fn apply_charge_fact<R: LedgerRecords>(
     records: &mut R,
     at: Time,
-    fact: &Fact,
+    fact: &ChargeFact,
 ) -> ApplyResult<R> {
-    let Fact::Hold {
-        booking,
-        request,
-        account,
-        parts,
-        event_type,
-        host,
-        start,
-        end,
-        terms,
-    } = fact
-    else {
-        unreachable!("called for Hold only")
-    };
-    let credits = sum_credits(parts);
+    match fact {
+        ChargeFact::Hold {
+            booking,
+            request,
+            account,
+            parts,
+            event_type,
+            host,
+            start,
+            end,
+            terms,
+        } => {
+            let charge = Charge {
+                booking: booking.clone(),
+                request: request.clone(),
+                account: account.clone(),
+                event_type: *event_type,
+                host: *host,
+                start: *start,
+                end: *end,
+                parts: parts.clone(),
+                refunded: 0,
+                state: ChargeState::Held,
+                held_at: at,
+                taken_over_by: None,
+                moved_from: None,
+                reason: None,
+                terms: terms.clone(),
+                non_refundable: 0,
+            };
+            apply_hold(records, charge)
+        }
+        ChargeFact::Post { booking } => apply_post(records, booking),
+        ChargeFact::Void {
+            booking,
+            reason,
+            refund_parts,
+        } => apply_void(records, at, booking, refund_parts, reason),
+        ChargeFact::Refund {
+            booking,
+            parts,
+            close,
+            reason,
+        } => apply_refund(records, at, booking, parts, *close, reason),
+        ChargeFact::Move {
+            from,
+            to,
+            start,
+            end,
+            non_refundable,
+        } => apply_move(records, at, (from, to), (*start, *end), *non_refundable),
+        ChargeFact::Closed { booking, reason } => apply_closed(records, booking, reason),
+    }
+}
+
+fn apply_hold<R: LedgerRecords>(records: &mut R, mut charge: Charge) -> ApplyResult<R> {
+    let credits = sum_credits(&charge.parts);
     if credits > MAX_CREDITS {
         return Err(Violation::InvalidAmount(credits).into());
     }
-    let existing = map_read_error(records.charge(&booking.uid))?;
-    let refunded = match existing {
-        None => 0,
+    match map_read_error(records.charge(&charge.booking.uid))? {
+        None => {}
         // The booking was accepted again after all its credits came back, so it is paid for again.
         // The amount refunded before stays counted, because the names of restored lots contain it.
-        Some(charge) if is_fully_returned(&charge) && charge.request != *request => charge.refunded,
-        Some(_) => return Err(Violation::ChargeExists(booking.uid.clone()).into()),
-    };
-    join_request(records, request, booking)?;
-    update_account(records, account, |account| {
-        take_parts(account, parts)?;
+        Some(existing) if is_fully_returned(&existing) && existing.request != charge.request => {
+            charge.refunded = existing.refunded;
+        }
+        Some(_) => return Err(Violation::ChargeExists(charge.booking.uid).into()),
+    }
+    join_request(records, &charge.request, &charge.booking)?;
+    update_account(records, &charge.account, |account| {
+        take_parts(account, &charge.parts)?;
         account.totals.held += credits;
         Ok(())
     })?;
-    records.put_charge(Charge {
-        booking: booking.clone(),
-        request: request.clone(),
-        account: account.clone(),
-        event_type: *event_type,
-        host: *host,
-        start: *start,
-        end: *end,
-        parts: parts.clone(),
-        refunded,
-        state: ChargeState::Held,
-        held_at: at,
-        taken_over_by: None,
-        moved_from: None,
-        reason: None,
-        terms: terms.clone(),
-        non_refundable: 0,
-    });
+    records.put_charge(charge);
     Ok(())
 }
 
@@ -107,53 +133,7 @@ fn join_request<R: LedgerRecords>(
     Ok(())
 }
 
-/// Promise 3: an intent can be finished only after its holds have ended. Otherwise they would never
-/// end.
-pub(super) fn require_holds_ended<R: LedgerRecords>(
-    records: &mut R,
-    request: &Request,
-) -> ApplyResult<R> {
-    for booking in &request.bookings {
-        let charge = map_read_error(records.charge(&booking.uid))?;
-        if charge.is_some_and(|c| c.state == ChargeState::Held && c.request == request.id) {
-            return Err(Violation::RequestState {
-                id: request.id.clone(),
-                expected: "without holds",
-            }
-            .into());
-        }
-    }
-    Ok(())
-}
-
-/// Sets the mark that the intent takes over a charge, or removes it when the intent is settled.
-pub(super) fn update_taken_by<R: LedgerRecords>(
-    records: &mut R,
-    request: &Request,
-    is_settled: bool,
-) -> ApplyResult<R> {
-    let Some(from) = &request.predecessor else {
-        return Ok(());
-    };
-    let Some(mut charge) = map_read_error(records.charge(from))? else {
-        return Ok(());
-    };
-    let taken_by = if is_settled {
-        charge.taken_over_by.clone().filter(|by| *by != request.id)
-    } else {
-        Some(request.id.clone())
-    };
-    if charge.state == ChargeState::Open && charge.taken_over_by != taken_by {
-        charge.taken_over_by = taken_by;
-        records.put_charge(charge);
-    }
-    Ok(())
-}
-
-pub(super) fn apply_post<R: LedgerRecords>(
-    records: &mut R,
-    booking: &BookingUid,
-) -> ApplyResult<R> {
+fn apply_post<R: LedgerRecords>(records: &mut R, booking: &BookingUid) -> ApplyResult<R> {
     let mut charge = held_charge(records, booking)?;
     let credits = charge.credits();
     update_account(records, &charge.account, |account| {
@@ -166,7 +146,7 @@ pub(super) fn apply_post<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_void<R: LedgerRecords>(
+fn apply_void<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     booking: &BookingUid,
@@ -203,7 +183,7 @@ pub(super) fn apply_void<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_refund<R: LedgerRecords>(
+fn apply_refund<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     booking: &BookingUid,
@@ -244,21 +224,13 @@ pub(super) fn apply_refund<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_move<R: LedgerRecords>(
+fn apply_move<R: LedgerRecords>(
     records: &mut R,
     at: Time,
-    fact: &Fact,
+    (from, to): (&BookingUid, &BookingRef),
+    (start, end): (Time, Time),
+    non_refundable: Credits,
 ) -> ApplyResult<R> {
-    let Fact::Move {
-        from,
-        to,
-        start,
-        end,
-        non_refundable: keeps,
-    } = fact
-    else {
-        unreachable!("called for Move only")
-    };
     let mut predecessor = open_charge(records, from)?;
     if to.uid == *from {
         return Err(Violation::ChargeExists(to.uid.clone()).into());
@@ -292,12 +264,12 @@ pub(super) fn apply_move<R: LedgerRecords>(
             None => successor.parts.push(part),
         }
     }
-    successor.start = *start;
-    successor.end = *end;
+    successor.start = start;
+    successor.end = end;
     successor.non_refundable = successor
         .non_refundable
         .max(predecessor.non_refundable)
-        .max(*keeps);
+        .max(non_refundable);
     successor.moved_from = Some(from.clone());
     successor.reason = None;
     // The terms of the first payment count. A difference that was paid for the move joins that
@@ -311,7 +283,7 @@ pub(super) fn apply_move<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_closed<R: LedgerRecords>(
+fn apply_closed<R: LedgerRecords>(
     records: &mut R,
     booking: &BookingUid,
     reason: &EntryReason,

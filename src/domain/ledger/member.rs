@@ -5,14 +5,76 @@ use super::{
     new_lot, take_parts, update_account,
 };
 use crate::domain::account::{Account, LotPart, MAX_ALIASES, MAX_LOTS, sum_credits};
+use crate::domain::fact::{AccountFact, CreditFact};
 use crate::domain::id::{AccountId, Address, Reference, may_have_legacy_form};
 use crate::domain::time::Time;
 
-pub(super) fn apply_opened<R: LedgerRecords>(
+pub(super) fn apply_account_fact<R: LedgerRecords>(
     records: &mut R,
     at: Time,
-    id: &AccountId,
+    fact: &AccountFact,
 ) -> ApplyResult<R> {
+    match fact {
+        AccountFact::Opened { account } => apply_opened(records, at, account),
+        AccountFact::AliasAdded { account, alias } => apply_aliased(records, account, alias),
+        AccountFact::AliasRemoved { account, alias } => apply_unaliased(records, account, alias),
+        AccountFact::Described {
+            account,
+            tier,
+            tags,
+            attributes,
+        } => update_account(records, account, |a| {
+            a.tier.clone_from(tier);
+            a.tags.clone_from(tags);
+            a.attributes.clone_from(attributes);
+            Ok(())
+        }),
+        AccountFact::FreezeChanged { account, reason } => update_account(records, account, |a| {
+            a.freeze_reason.clone_from(reason);
+            Ok(())
+        }),
+        AccountFact::PinChanged { account, hash } => update_account(records, account, |a| {
+            a.pin_hash.clone_from(hash);
+            Ok(())
+        }),
+    }
+}
+
+pub(super) fn apply_credit_fact<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    fact: &CreditFact,
+) -> ApplyResult<R> {
+    match fact {
+        CreditFact::Grant {
+            reference,
+            account,
+            credits,
+            expires,
+            reason,
+        } => {
+            let record = GrantRecord {
+                reference: reference.clone(),
+                account: account.clone(),
+                credits: *credits,
+                kind: GrantKind::Grant,
+                expires: *expires,
+                reason: reason.clone(),
+                at,
+            };
+            apply_grant(records, at, record)
+        }
+        CreditFact::Revoke {
+            reference,
+            account,
+            parts,
+            reason,
+        } => apply_revoke(records, at, (reference, account), parts, reason),
+        CreditFact::Expire { account, part } => apply_expire(records, at, account, part),
+    }
+}
+
+fn apply_opened<R: LedgerRecords>(records: &mut R, at: Time, id: &AccountId) -> ApplyResult<R> {
     if map_read_error(records.account(id))?.is_some() {
         // An old log may have opened the account under two spellings.
         if may_have_legacy_form(id.as_str()) {
@@ -27,7 +89,7 @@ pub(super) fn apply_opened<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_aliased<R: LedgerRecords>(
+fn apply_aliased<R: LedgerRecords>(
     records: &mut R,
     id: &AccountId,
     alias: &Address,
@@ -52,7 +114,7 @@ pub(super) fn apply_aliased<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_unaliased<R: LedgerRecords>(
+fn apply_unaliased<R: LedgerRecords>(
     records: &mut R,
     id: &AccountId,
     alias: &Address,
@@ -96,11 +158,7 @@ fn require_free_name<R: LedgerRecords>(records: &mut R, name: &str) -> ApplyResu
     Ok(())
 }
 
-pub(super) fn apply_grant<R: LedgerRecords>(
-    records: &mut R,
-    at: Time,
-    record: GrantRecord,
-) -> ApplyResult<R> {
+fn apply_grant<R: LedgerRecords>(records: &mut R, at: Time, record: GrantRecord) -> ApplyResult<R> {
     check_amount(record.credits)?;
     if map_read_error(records.grant_record(&record.reference))?.is_some() {
         return Err(Violation::ReferenceUsed(record.reference).into());
@@ -120,7 +178,7 @@ pub(super) fn apply_grant<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_revoke<R: LedgerRecords>(
+fn apply_revoke<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     (reference, id): (&Reference, &AccountId),
@@ -149,7 +207,7 @@ pub(super) fn apply_revoke<R: LedgerRecords>(
     Ok(())
 }
 
-pub(super) fn apply_expire<R: LedgerRecords>(
+fn apply_expire<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     id: &AccountId,

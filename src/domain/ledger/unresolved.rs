@@ -2,15 +2,46 @@
 
 use super::{ApplyResult, LedgerRecords, Violation, map_read_error};
 use crate::domain::booking::BookingRef;
+use crate::domain::fact::UnresolvedFact;
 use crate::domain::id::BookingUid;
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode, UnresolvedState};
 
-/// Puts an item on the list, or updates the existing one.
-pub(super) fn apply_unresolved<R: LedgerRecords>(
+pub(super) fn apply_unresolved_fact<R: LedgerRecords>(
     records: &mut R,
-    item: UnresolvedBooking,
+    at: Time,
+    fact: &UnresolvedFact,
 ) -> ApplyResult<R> {
+    match fact {
+        UnresolvedFact::Listed {
+            booking,
+            code,
+            account,
+            until,
+            detail,
+        } => {
+            let item = UnresolvedBooking {
+                booking: booking.clone(),
+                code: *code,
+                account: account.clone(),
+                until: *until,
+                detail: detail.clone(),
+                since: at,
+                state: UnresolvedState::Open,
+            };
+            apply_unresolved(records, item)
+        }
+        UnresolvedFact::Resolved {
+            booking,
+            code,
+            reason,
+            by,
+        } => apply_resolved(records, at, booking, *code, reason, *by),
+    }
+}
+
+/// Puts an item on the list, or updates the existing one.
+fn apply_unresolved<R: LedgerRecords>(records: &mut R, item: UnresolvedBooking) -> ApplyResult<R> {
     let uid = item.booking.uid.clone();
     let mut items = map_read_error(records.unresolved(&uid))?;
     match items.iter_mut().find(|existing| existing.code == item.code) {
@@ -29,7 +60,7 @@ pub(super) fn apply_unresolved<R: LedgerRecords>(
 }
 
 /// Takes an item off the list.
-pub(super) fn apply_resolved<R: LedgerRecords>(
+fn apply_resolved<R: LedgerRecords>(
     records: &mut R,
     at: Time,
     booking: &BookingUid,

@@ -7,7 +7,7 @@ use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Credits, Decision, Reason, ReasonCode};
 use crate::domain::expected::Expected;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact, RequestFact};
 use crate::domain::gate::{Gate, RefuseWith};
 use crate::domain::refund_policy::RefundTerms;
 use crate::domain::request::{CallKind, Request, RequestState};
@@ -34,9 +34,9 @@ impl<'a> Planner<'a> {
         let request = Arc::new(request);
         let terms = Arc::new(gate.terms.refunds.clone());
         let mut facts = Vec::with_capacity(1 + group.bookings.len());
-        facts.push(Fact::RequestDecided {
+        facts.push(Fact::Request(RequestFact::Decided {
             request: Arc::clone(&request),
-        });
+        }));
         for (booking, cost) in group.bookings.iter().zip(costs) {
             // A successor holds only what its predecessor did not pay.
             let credits = if request.predecessor.is_some() {
@@ -125,9 +125,9 @@ impl<'a> Planner<'a> {
         self.record_limit_decline(&request);
         let expected = self.expected_records(&request, account);
         let request = Arc::new(request);
-        let facts = vec![Fact::RequestDecided {
+        let facts = vec![Fact::Request(RequestFact::Decided {
             request: Arc::clone(&request),
-        }];
+        })];
         self.add_send_step(request, facts, expected);
     }
 
@@ -183,7 +183,7 @@ impl<'a> Planner<'a> {
         let parts = preview.allocate(credits, self.now)?;
         let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(self.now));
         preview.spend(&parts);
-        facts.push(Fact::Hold {
+        facts.push(Fact::Charge(ChargeFact::Hold {
             booking: booking.to_ref(),
             request: request.id.clone(),
             account: account.id.clone(),
@@ -193,7 +193,7 @@ impl<'a> Planner<'a> {
             start: booking.start,
             end: booking.end,
             terms: terms.cloned(),
-        });
+        }));
         Some(facts)
     }
 

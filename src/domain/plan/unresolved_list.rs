@@ -2,7 +2,7 @@
 
 use super::Planner;
 use crate::domain::booking::BookingRef;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::intent::BookingState;
 use crate::domain::snapshot::OpenIntent;
@@ -37,13 +37,15 @@ impl Planner<'_> {
         {
             return;
         }
-        self.plan.unresolved_facts.push(Fact::UnresolvedListed {
-            booking: booking.clone(),
-            code,
-            account,
-            until,
-            detail: detail.to_owned(),
-        });
+        self.plan
+            .unresolved_facts
+            .push(Fact::Unresolved(UnresolvedFact::Listed {
+                booking: booking.clone(),
+                code,
+                account,
+                until,
+                detail: detail.to_owned(),
+            }));
     }
 
     /// Lists the bookings of an open intent that have an unknown status, and takes those off the
@@ -63,12 +65,14 @@ impl Planner<'_> {
                 }
                 None | Some(BookingState::Unread) => {}
                 Some(_) if is_listed(self.items(&booking.uid), code) => {
-                    self.plan.unresolved_facts.push(Fact::UnresolvedResolved {
-                        booking: booking.uid.clone(),
-                        code,
-                        reason: STATUS_KNOWN.to_owned(),
-                        by: Resolver::Watch,
-                    });
+                    self.plan
+                        .unresolved_facts
+                        .push(Fact::Unresolved(UnresolvedFact::Resolved {
+                            booking: booking.uid.clone(),
+                            code,
+                            reason: STATUS_KNOWN.to_owned(),
+                            by: Resolver::Watch,
+                        }));
                 }
                 Some(_) => {}
             }

@@ -11,7 +11,7 @@ use crate::domain::account::Account;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::evaluation::built_in_rule::ReasonTrait;
 use crate::domain::evaluation::rules::has_trait;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::request_grouping::RequestGroup;
@@ -129,12 +129,15 @@ impl<'a> Planner<'a> {
             Action::Send { .. } | Action::Note { .. } | Action::Postpone { .. } => &[],
         };
         // A charge that is not taken over in the end may come back; the next watch decides that.
-        if !facts.iter().any(|fact| matches!(fact, Fact::Move { .. })) {
+        if !facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::Charge(ChargeFact::Move { .. })))
+        {
             let carried_credits = open.carried_charge.as_ref().map_or(0, Charge::credits);
             *self.taken_over_credits.entry(account).or_default() += carried_credits;
         }
         for fact in facts {
-            if let Fact::Post { booking } = fact
+            if let Fact::Charge(ChargeFact::Post { booking }) = fact
                 && let Some(charge) = open.charges.iter().find(|c| c.booking.uid == *booking)
             {
                 *self.posted_credits.entry(account).or_default() += charge.credits();

@@ -3,7 +3,7 @@
 
 use super::fixtures::*;
 use crate::domain::booking::{Attendee, Booking, BookingStatus, Host};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::id::HostKey;
 use crate::domain::refund_policy::{Blame, ClaimedActor, RefundTerms, identify_mover};
 use crate::domain::request::ChargeState;
@@ -103,7 +103,9 @@ fn watch_cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, Ch
     else {
         panic!("{verdict:?}");
     };
-    let [Fact::Refund { reason, .. } | Fact::ChargeClosed { reason, .. }] = &facts[..] else {
+    let [Fact::Charge(ChargeFact::Refund { reason, .. } | ChargeFact::Closed { reason, .. })] =
+        &facts[..]
+    else {
         panic!("{facts:?}");
     };
     (reason.full_text(), text, what)

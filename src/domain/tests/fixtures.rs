@@ -15,7 +15,7 @@ use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::entry_reason::{EntryCode, EntryReason, NotConfirmed};
 use crate::domain::expected::RecordVersions;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, CreditFact, Fact, RequestFact};
 use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use crate::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference, RequestId,
@@ -363,17 +363,17 @@ pub fn booking_states(states: &[(&str, BookingState)]) -> BTreeMap<BookingUid, B
 }
 
 pub fn grant_fact(reference: &str, account: &str, credits: Credits, expires: Option<Time>) -> Fact {
-    Fact::Grant {
+    Fact::Credit(CreditFact::Grant {
         reference: grant_reference(reference),
         account: account_id(account),
         credits,
         expires,
         reason: "gift".to_owned(),
-    }
+    })
 }
 
 pub fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) -> Fact {
-    Fact::Hold {
+    Fact::Charge(ChargeFact::Hold {
         booking: booking_ref(name),
         request: request_id(request),
         account: account_id(account),
@@ -383,13 +383,13 @@ pub fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) 
         start: at_minute(24 * 60),
         end: at_minute(24 * 60 + 30),
         terms: None,
-    }
+    })
 }
 
 pub fn decided_fact(request: Request) -> Fact {
-    Fact::RequestDecided {
+    Fact::Request(RequestFact::Decided {
         request: request.into(),
-    }
+    })
 }
 
 /// Describes a plan in words, one line per step: `a confirm enough send confirm a, hold a 1`.
@@ -419,7 +419,7 @@ fn describe_step(step: &Step) -> String {
 }
 
 fn describe_hold(fact: &Fact) -> Option<String> {
-    let Fact::Hold { booking, parts, .. } = fact else {
+    let Fact::Charge(ChargeFact::Hold { booking, parts, .. }) = fact else {
         return None;
     };
     Some(format!("hold {} {}", booking.uid, sum_credits(parts)))

@@ -7,7 +7,7 @@ use super::fixtures::*;
 use crate::domain::booking::{Booking, BookingStatus, Fetched};
 use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::entry_reason::EntryCode;
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{ChargeFact, Fact, RefundPart, RequestFact, UnresolvedFact};
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, BookingState, NextStep, refund_last_paid_first};
 use crate::domain::request::{CallEnd, CallKind, CallNote, Charge, ChargeState, Request};
@@ -36,22 +36,22 @@ fn held_charges(names: &[&str]) -> Vec<Charge> {
 }
 
 fn post_fact(name: &str) -> Fact {
-    Fact::Post { booking: uid(name) }
+    Fact::Charge(ChargeFact::Post { booking: uid(name) })
 }
 
 fn void_fact(name: &str, text: &str) -> Fact {
-    Fact::Void {
+    Fact::Charge(ChargeFact::Void {
         booking: uid(name),
         reason: reason_with_text(text),
         refund_parts: Vec::new(),
-    }
+    })
 }
 
 fn settled_fact(id: &str, outcome: DecisionOutcome) -> Fact {
-    Fact::IntentSettled {
+    Fact::Request(RequestFact::IntentSettled {
         request: request_id(id),
         outcome,
-    }
+    })
 }
 
 fn outcome_of(next: &NextStep) -> Option<DecisionOutcome> {
@@ -222,7 +222,7 @@ fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() 
         };
         assert_eq!(outcome, DecisionOutcome::Confirmed);
         assert_eq!(facts[0], post_fact("a"), "{state:?}");
-        let Fact::UnresolvedListed { code, detail, .. } = &facts[1] else {
+        let Fact::Unresolved(UnresolvedFact::Listed { code, detail, .. }) = &facts[1] else {
             panic!("{facts:?}");
         };
         assert_eq!(*code, UnresolvedCode::Revived);
@@ -340,19 +340,19 @@ fn successor_intent(credits: u64, paid: u64, holds: bool) -> (Request, Vec<Charg
 }
 
 fn move_fact() -> Fact {
-    Fact::Move {
+    Fact::Charge(ChargeFact::Move {
         from: uid("old"),
         to: booking_ref("b"),
         start: at_minute(24 * 60),
         end: at_minute(24 * 60 + 30),
         non_refundable: 0,
-    }
+    })
 }
 
 #[test]
 fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
     let accepted = booking_states(&[("b", BookingState::Accepted)]);
-    let refund = Fact::Refund {
+    let refund = Fact::Charge(ChargeFact::Refund {
         booking: uid("b"),
         parts: vec![RefundPart {
             grant: grant_reference("g2"),
@@ -361,7 +361,7 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
         }],
         close: false,
         reason: reason_with_text("rescheduled to a booking that costs less"),
-    };
+    });
     let confirmed = || settled_fact("b", DecisionOutcome::Confirmed);
     let rows = [
         (
@@ -846,7 +846,7 @@ fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
         settled_fact("a", DecisionOutcome::Refused),
     ];
     assert_eq!(facts[..2], expect);
-    let Fact::UnresolvedListed { code, detail, .. } = &facts[2] else {
+    let Fact::Unresolved(UnresolvedFact::Listed { code, detail, .. }) = &facts[2] else {
         panic!("{facts:?}");
     };
     assert_eq!(*code, UnresolvedCode::Refused);
@@ -905,7 +905,9 @@ fn a_series_is_not_called_once_an_occurrence_has_begun() {
         &states_with(BookingState::PendingAfterStart, BookingState::Accepted),
     );
     let unresolved_of = |fact: &Fact| match fact {
-        Fact::UnresolvedListed { booking, code, .. } => Some((booking.uid.clone(), *code)),
+        Fact::Unresolved(UnresolvedFact::Listed { booking, code, .. }) => {
+            Some((booking.uid.clone(), *code))
+        }
         _ => None,
     };
     assert_eq!(

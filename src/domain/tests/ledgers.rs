@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fixtures::*;
 use crate::domain::account::{Balance, LotPart, MAX_ALIASES, MAX_LOTS};
 use crate::domain::decision::{Credits, DecisionOutcome, MAX_CREDITS};
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use crate::domain::grant::GrantKind;
 use crate::domain::ledger::Violation;
 use crate::domain::ledger::in_memory::InMemoryLedger;
@@ -18,22 +18,22 @@ use crate::domain::time::Time;
 const BO: &str = "bo@example.com";
 
 fn post_fact(name: &str) -> Fact {
-    Fact::Post { booking: uid(name) }
+    Fact::Charge(ChargeFact::Post { booking: uid(name) })
 }
 
 fn void_fact(name: &str) -> Fact {
-    Fact::Void {
+    Fact::Charge(ChargeFact::Void {
         booking: uid(name),
         reason: "gone".into(),
         refund_parts: Vec::new(),
-    }
+    })
 }
 
 fn closed_fact(name: &str) -> Fact {
-    Fact::ChargeClosed {
+    Fact::Charge(ChargeFact::Closed {
         booking: uid(name),
         reason: "over".into(),
-    }
+    })
 }
 
 fn refund_part(from: &str, credits: Credits) -> RefundPart {
@@ -52,49 +52,49 @@ fn restored_part(from: &str, credits: Credits, under: &str) -> RefundPart {
 }
 
 fn refund_fact(name: &str, parts: Vec<RefundPart>, close: bool) -> Fact {
-    Fact::Refund {
+    Fact::Charge(ChargeFact::Refund {
         booking: uid(name),
         parts,
         close,
         reason: "cancelled".into(),
-    }
+    })
 }
 
 fn move_fact(from: &str, to: &str) -> Fact {
-    Fact::Move {
+    Fact::Charge(ChargeFact::Move {
         from: uid(from),
         to: booking_ref(to),
         start: at_minute(900),
         end: at_minute(930),
         non_refundable: 0,
-    }
+    })
 }
 
 fn revoke_fact(reference: &str, parts: Vec<LotPart>) -> Fact {
-    Fact::Revoke {
+    Fact::Credit(CreditFact::Revoke {
         reference: grant_reference(reference),
         account: account_id(BO),
         parts,
         reason: "left".to_owned(),
-    }
+    })
 }
 
 fn expire_fact(from: &str, credits: Credits) -> Fact {
-    Fact::Expire {
+    Fact::Credit(CreditFact::Expire {
         account: account_id(BO),
         part: part(from, credits),
-    }
+    })
 }
 
 fn settled_fact(id: &str) -> Fact {
-    Fact::IntentSettled {
+    Fact::Request(RequestFact::IntentSettled {
         request: request_id(id),
         outcome: DecisionOutcome::Confirmed,
-    }
+    })
 }
 
 fn called_fact(id: &str, minute: i64, answered: bool) -> Fact {
-    Fact::CallRecorded {
+    Fact::Request(RequestFact::CallRecorded {
         request: request_id(id),
         call: CallNote {
             at: at_minute(minute),
@@ -107,20 +107,20 @@ fn called_fact(id: &str, minute: i64, answered: bool) -> Fact {
             },
             text: String::new(),
         },
-    }
+    })
 }
 
 fn opened_fact(id: &str) -> Fact {
-    Fact::AccountOpened {
+    Fact::Account(AccountFact::Opened {
         account: account_id(id),
-    }
+    })
 }
 
 fn aliased_fact(id: &str, alias: &str) -> Fact {
-    Fact::AliasAdded {
+    Fact::Account(AccountFact::AliasAdded {
         account: account_id(id),
         alias: address(alias),
-    }
+    })
 }
 
 /// Returns a ledger in which Bo has 3 credits that expire in 100 minutes, 2 that never expire, and
@@ -387,12 +387,12 @@ fn revocations_and_expiries_that_do_not_fit() {
         revoke_fact("r", huge),
         Violation::InvalidAmount(Credits::MAX),
     );
-    let stranger = Fact::Revoke {
+    let stranger = Fact::Credit(CreditFact::Revoke {
         reference: grant_reference("r"),
         account: account_id("nobody"),
         parts: vec![part("g1", 1)],
         reason: String::new(),
-    };
+    });
     assert_refused(&[], stranger, Violation::NoAccount(account_id("nobody")));
     let not_expired = |lot| Violation::NotExpired(grant_reference(lot));
     assert_refused(&[], expire_fact("g1", 3), not_expired("g1"));
@@ -685,10 +685,10 @@ fn accounts_and_their_names() {
         aliased_fact("nobody", name),
         Violation::NoAccount(account_id("nobody")),
     );
-    let unaliased = Fact::AliasRemoved {
+    let unaliased = Fact::Account(AccountFact::AliasRemoved {
         account: account_id(BO),
         alias: address(name),
-    };
+    });
     assert_refused(&[], unaliased.clone(), Violation::NoAlias(account_id(BO)));
     let many: Vec<Fact> = (0..MAX_ALIASES)
         .map(|n| aliased_fact(BO, &format!("bo{n}@example.com")))
@@ -711,9 +711,11 @@ fn accounts_and_their_names() {
 fn old_logs_with_several_spellings_of_a_name_open() {
     let (composed, other) = ("jos\u{e9}@example.com", "jose\u{301}@example.com");
     let (readable, ascii) = ("info@exämple.com", "info@xn--exmple-cua.com");
-    let unaliased = |account: &str, alias: &str| Fact::AliasRemoved {
-        account: account_id(account),
-        alias: address(alias),
+    let unaliased = |account: &str, alias: &str| {
+        Fact::Account(AccountFact::AliasRemoved {
+            account: account_id(account),
+            alias: address(alias),
+        })
     };
     let mut memory = ledger_of_bo();
     let facts = [
@@ -741,20 +743,20 @@ fn an_account_is_described_frozen_and_pinned() {
     let mut memory = ledger_of_bo();
     let before = memory.accounts[&account_id(BO)].version;
     let facts = [
-        Fact::AccountDescribed {
+        Fact::Account(AccountFact::Described {
             account: account_id(BO),
             tier: Some("gold".to_owned()),
             tags: BTreeSet::from(["staff".to_owned()]),
             attributes: BTreeMap::from([("floor".to_owned(), "3".to_owned())]),
-        },
-        Fact::FreezeChanged {
+        }),
+        Fact::Account(AccountFact::FreezeChanged {
             account: account_id(BO),
             reason: Some("late".to_owned()),
-        },
-        Fact::PinChanged {
+        }),
+        Fact::Account(AccountFact::PinChanged {
             account: account_id(BO),
             hash: Some("h".to_owned()),
-        },
+        }),
     ];
     commit_facts(&mut memory, now(), &facts);
     let bo = &memory.accounts[&account_id(BO)];
@@ -770,10 +772,10 @@ fn an_account_is_described_frozen_and_pinned() {
         bo.version > before,
         "whoever looked before has to look again"
     );
-    let thawed = Fact::FreezeChanged {
+    let thawed = Fact::Account(AccountFact::FreezeChanged {
         account: account_id(BO),
         reason: None,
-    };
+    });
     commit_facts(&mut memory, now(), &[thawed]);
     assert_eq!(memory.accounts[&account_id(BO)].freeze_reason, None);
 }
@@ -826,10 +828,12 @@ fn a_decision_is_made_once() {
 #[test]
 fn an_operator_reviews_only_what_is_noted() {
     let note = |id: &str| modify(intent(id, &[id]), |r| r.state = RequestState::Noted);
-    let reviewed_fact = |id: &str, verdict, reason: &str| Fact::RequestReviewed {
-        request: request_id(id),
-        decision: verdict,
-        reason: reason.to_owned(),
+    let reviewed_fact = |id: &str, verdict, reason: &str| {
+        Fact::Request(RequestFact::Reviewed {
+            request: request_id(id),
+            decision: verdict,
+            reason: reason.to_owned(),
+        })
     };
     let review = |verdict, reason: &str, minute| {
         let reason = reason.to_owned();

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::fixtures::*;
 use crate::domain::account::LotPart;
 use crate::domain::decision::{Credits, DecisionOutcome};
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use crate::domain::id::BookingUid;
 use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::request::{
@@ -72,63 +72,63 @@ fn build_fact(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Fact
             let expires = random.flag.then(|| at_minute(minute + random.minutes));
             grant_fact(&reference, account, random.credits, expires)
         }
-        3 => Fact::Revoke {
+        3 => Fact::Credit(CreditFact::Revoke {
             reference: grant_reference(&format!("r{}", random.second_number)),
             account: account_id(account),
             parts: payment_parts(random, memory, minute),
             reason: String::new(),
-        },
-        4 => Fact::Expire {
+        }),
+        4 => Fact::Credit(CreditFact::Expire {
             account: account_id(account),
             part: expiring_part(random, memory, minute),
-        },
+        }),
         5..=7 => hold_fact(
             &booking,
             &request,
             account,
             payment_parts(random, memory, minute),
         ),
-        8 | 9 => Fact::Post {
+        8 | 9 => Fact::Charge(ChargeFact::Post {
             booking: uid(&booking),
-        },
-        10 => Fact::Void {
+        }),
+        10 => Fact::Charge(ChargeFact::Void {
             booking: uid(&booking),
             reason: "".into(),
             refund_parts: Vec::new(),
-        },
-        11 | 12 => Fact::Refund {
+        }),
+        11 | 12 => Fact::Charge(ChargeFact::Refund {
             booking: uid(&booking),
             parts: refund_parts(random, memory, &uid(&booking)),
             close: random.flag,
             reason: "".into(),
-        },
-        13 => Fact::Move {
+        }),
+        13 => Fact::Charge(ChargeFact::Move {
             from: uid(&booking),
             to: booking_ref(&format!("b{}", random.second_number)),
             start: at_minute(0),
             end: at_minute(30),
             non_refundable: 0,
-        },
-        14 => Fact::ChargeClosed {
+        }),
+        14 => Fact::Charge(ChargeFact::Closed {
             booking: uid(&booking),
             reason: "".into(),
-        },
+        }),
         15 => decided_fact(modify(intent(&request, &[&request]), |r| {
             r.account = Some(account_id(account));
             if random.first_number == 0 {
                 r.state = RequestState::Noted;
             }
         })),
-        16 => Fact::IntentSettled {
+        16 => Fact::Request(RequestFact::IntentSettled {
             request: request_id(&request),
             outcome: DecisionOutcome::Confirmed,
-        },
-        17 => Fact::RequestReviewed {
+        }),
+        17 => Fact::Request(RequestFact::Reviewed {
             request: request_id(&request),
             decision: OperatorDecision::Confirm,
             reason: String::new(),
-        },
-        _ => Fact::CallRecorded {
+        }),
+        _ => Fact::Request(RequestFact::CallRecorded {
             request: request_id(&request),
             call: CallNote {
                 at: at_minute(minute),
@@ -141,7 +141,7 @@ fn build_fact(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Fact
                 },
                 text: String::new(),
             },
-        },
+        }),
     }
 }
 
@@ -217,37 +217,27 @@ struct ChargeTally {
 impl ChargeTally {
     fn count(&mut self, fact: &Fact, before: &InMemoryLedger) {
         match fact {
-            Fact::Hold { booking, parts, .. } => {
+            Fact::Charge(ChargeFact::Hold { booking, parts, .. }) => {
                 let credits = parts.iter().map(|part| part.credits).sum();
                 self.holds.insert(booking.uid.clone(), credits);
                 // The booking is held for again after all of its credits came back.
                 self.ends.remove(&booking.uid);
             }
-            Fact::Post { booking } => {
+            Fact::Charge(ChargeFact::Post { booking }) => {
                 *self.ends.entry(booking.clone()).or_default() += 1;
                 self.spent += before.charges[booking].credits();
             }
-            Fact::Void { booking, .. } => *self.ends.entry(booking.clone()).or_default() += 1,
-            Fact::Refund { parts, .. } => {
+            Fact::Charge(ChargeFact::Void { booking, .. }) => {
+                *self.ends.entry(booking.clone()).or_default() += 1
+            }
+            Fact::Charge(ChargeFact::Refund { parts, .. }) => {
                 self.refunded += parts.iter().map(|back| back.credits).sum::<Credits>();
             }
-            Fact::AccountOpened { .. }
-            | Fact::AliasAdded { .. }
-            | Fact::AliasRemoved { .. }
-            | Fact::AccountDescribed { .. }
-            | Fact::FreezeChanged { .. }
-            | Fact::PinChanged { .. }
-            | Fact::Grant { .. }
-            | Fact::Revoke { .. }
-            | Fact::Expire { .. }
-            | Fact::Move { .. }
-            | Fact::ChargeClosed { .. }
-            | Fact::RequestDecided { .. }
-            | Fact::RequestReviewed { .. }
-            | Fact::CallRecorded { .. }
-            | Fact::IntentSettled { .. }
-            | Fact::UnresolvedListed { .. }
-            | Fact::UnresolvedResolved { .. }
+            Fact::Account(_)
+            | Fact::Credit(_)
+            | Fact::Charge(ChargeFact::Move { .. } | ChargeFact::Closed { .. })
+            | Fact::Request(_)
+            | Fact::Unresolved(_)
             | Fact::Ledger(_) => {}
         }
     }

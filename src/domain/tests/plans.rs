@@ -6,7 +6,7 @@ use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::expected::Expected;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, CreditFact, Fact};
 use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
 use crate::domain::plan::{Action, plan};
@@ -819,14 +819,14 @@ fn lots_past_their_time_are_written_off_once_before_others_pay() {
         })
         .flatten()
         .collect();
-    let expired = Fact::Expire {
+    let expired = Fact::Credit(CreditFact::Expire {
         account: account_id("bo@example.com"),
         part: part("old", 3),
-    };
+    });
     assert_eq!(facts.len(), 3, "{facts:?}");
     assert_eq!(facts[0], &expired);
     let parts_of_hold = |fact: &Fact| match fact {
-        Fact::Hold { parts, .. } => parts.clone(),
+        Fact::Charge(ChargeFact::Hold { parts, .. }) => parts.clone(),
         _ => Vec::new(),
     };
     assert_eq!(parts_of_hold(facts[1]), [part("new", 1)]);

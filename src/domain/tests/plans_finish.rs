@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use crate::domain::booking::BookingStatus;
 use crate::domain::decision::Credits;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::intent::BookingState;
 use crate::domain::plan::{Action, plan};
 use crate::domain::request::{ChargeState, MAX_OCCURRENCES};
@@ -310,7 +310,7 @@ fn open_intents_are_no_part_of_the_limits() {
     let sends_new_decision = |action: &Action| match action {
         Action::Send { facts, .. } => facts
             .iter()
-            .any(|fact| matches!(fact, Fact::RequestDecided { .. })),
+            .any(|fact| matches!(fact, Fact::Request(RequestFact::Decided { .. }))),
         Action::Note { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
     };
     assert!(

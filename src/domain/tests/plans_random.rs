@@ -11,7 +11,7 @@ use super::fixtures::*;
 use crate::domain::booking::{Booking, BookingStatus, TimestampedBooking};
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, HostId};
 use crate::domain::intent::BookingState;
@@ -448,7 +448,7 @@ fn assert_credits_suffice(plan: &Plan, snapshot: &Snapshot) {
     let mut held_by_account: BTreeMap<AccountId, Credits> = BTreeMap::new();
     for step in &plan.steps {
         for fact in facts_of(step) {
-            if let Fact::Hold { account, parts, .. } = fact {
+            if let Fact::Charge(ChargeFact::Hold { account, parts, .. }) = fact {
                 let credits: Credits = parts.iter().map(|part| part.credits).sum();
                 *held_by_account.entry(account).or_default() += credits;
             }
@@ -468,7 +468,9 @@ fn assert_credits_suffice(plan: &Plan, snapshot: &Snapshot) {
         let held_credits: Credits = facts_of(step)
             .iter()
             .map(|fact| match fact {
-                Fact::Hold { parts, .. } => parts.iter().map(|part| part.credits).sum(),
+                Fact::Charge(ChargeFact::Hold { parts, .. }) => {
+                    parts.iter().map(|part| part.credits).sum()
+                }
                 _ => 0,
             })
             .sum();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{ChargeFact, Fact, RefundPart};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::ledger::LedgerRecords;
@@ -82,24 +82,26 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
         (None, Some(forfeit), false),
         (None, None, false),
     ];
-    let refund = |booking: &str| Fact::Refund {
-        booking: uid(booking),
-        parts: all_parts(),
-        close: booking == "a",
-        reason: "test".into(),
+    let refund = |booking: &str| {
+        Fact::Charge(ChargeFact::Refund {
+            booking: uid(booking),
+            parts: all_parts(),
+            close: booking == "a",
+            reason: "test".into(),
+        })
     };
-    let void = Fact::Void {
+    let void = Fact::Charge(ChargeFact::Void {
         booking: uid("a"),
         reason: "test".into(),
         refund_parts: Vec::new(),
-    };
-    let move_fact = Fact::Move {
+    });
+    let move_fact = Fact::Charge(ChargeFact::Move {
         from: uid("a"),
         to: booking_ref("b"),
         start: at_minute(900),
         end: at_minute(930),
         non_refundable: 0,
-    };
+    });
     for (charge_rule, gate_rule, is_replaced) in rows {
         let cases = [
             (ChargeState::Held, vec![void.clone()]),
@@ -110,16 +112,16 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
             let memory = ledger_with_three_lots(state, charge_rule);
             let Ok(()) = restore_expired(&mut facts, at_minute(0), gate_rule, &memory);
             let parts = match facts.last() {
-                Some(Fact::Void {
+                Some(Fact::Charge(ChargeFact::Void {
                     refund_parts: back, ..
-                }) if back.is_empty() => all_parts(),
-                Some(
-                    Fact::Void {
+                })) if back.is_empty() => all_parts(),
+                Some(Fact::Charge(
+                    ChargeFact::Void {
                         refund_parts: parts,
                         ..
                     }
-                    | Fact::Refund { parts, .. },
-                ) => parts.clone(),
+                    | ChargeFact::Refund { parts, .. },
+                )) => parts.clone(),
                 other => panic!("{other:?}"),
             };
             let until: Vec<_> = parts

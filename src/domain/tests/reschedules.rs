@@ -4,7 +4,7 @@ use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Credits;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact, RequestFact};
 use crate::domain::refund_policy::LateMove;
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::{Span, Time};
@@ -57,10 +57,11 @@ fn summarize(verdict: &ChargeDecision) -> Option<(ChargeOutcome, Vec<&'static st
         return None;
     };
     let words = facts.iter().map(|fact| match fact {
-        Fact::Move { .. } => "move",
-        Fact::Refund { close: true, .. } => "refund all",
-        Fact::Refund { .. } => "refund",
-        Fact::RequestDecided { .. } | Fact::Hold { .. } | Fact::Post { .. } => "charge",
+        Fact::Charge(ChargeFact::Move { .. }) => "move",
+        Fact::Charge(ChargeFact::Refund { close: true, .. }) => "refund all",
+        Fact::Charge(ChargeFact::Refund { .. }) => "refund",
+        Fact::Request(RequestFact::Decided { .. })
+        | Fact::Charge(ChargeFact::Hold { .. } | ChargeFact::Post { .. }) => "charge",
         _ => "other",
     });
     Some((*what, words.collect()))

@@ -7,7 +7,7 @@ use super::{
 use crate::domain::booking::Booking;
 use crate::domain::decision::Credits;
 use crate::domain::entry_reason::{EntryCode, EntryReason, RecordedActor, RefundedShare};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::id::BookingUid;
 use crate::domain::intent::refund_last_paid_first;
 use crate::domain::refund_policy::{Blame, MovesOutcome, refund_share};
@@ -105,19 +105,19 @@ fn refund_part(
     let text = reason.redacted_text();
     if keeps_all {
         return ChargeDecision::Write {
-            facts: vec![Fact::ChargeClosed { booking, reason }],
+            facts: vec![Fact::Charge(ChargeFact::Closed { booking, reason })],
             outcome: ChargeOutcome::Final,
             text,
             problem: None,
         };
     }
     ChargeDecision::Write {
-        facts: vec![Fact::Refund {
+        facts: vec![Fact::Charge(ChargeFact::Refund {
             booking,
             parts: refund_last_paid_first(&case.charge.parts, credits),
             close: true,
             reason,
-        }],
+        })],
         outcome: if credits < paid {
             ChargeOutcome::PartlyRefunded
         } else {

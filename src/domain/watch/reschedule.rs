@@ -10,7 +10,7 @@ use super::{
 use crate::domain::booking::Booking;
 use crate::domain::decision::ReasonCode;
 use crate::domain::entry_reason::EntryCode;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::intent::refund_last_paid_first;
 use crate::domain::messages;
 use crate::domain::request::{Charge, ChargeState, RequestState};
@@ -68,13 +68,13 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
             }
         }
     }
-    facts.push(Fact::Move {
+    facts.push(Fact::Charge(ChargeFact::Move {
         from: charge.booking.uid.clone(),
         to: last.to_ref(),
         start: last.start,
         end: last.end,
         non_refundable: keeps,
-    });
+    }));
     let cost = cost.max(keeps);
     if paid > cost {
         let mut parts = case
@@ -88,12 +88,12 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
                 None => parts.push(part.clone()),
             }
         }
-        facts.push(Fact::Refund {
+        facts.push(Fact::Charge(ChargeFact::Refund {
             booking: last.uid.clone(),
             parts: refund_last_paid_first(&parts, paid - cost),
             close: false,
             reason: EntryCode::CostsLess.into(),
-        });
+        }));
     }
     ChargeDecision::Write {
         facts,

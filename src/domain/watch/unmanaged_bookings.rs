@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::account::{Account, LotPart, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome, Reason, ReasonCode};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact, RequestFact};
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
 use crate::domain::messages;
@@ -68,10 +68,10 @@ pub fn settled_charge_facts_for(
     }];
     request.state = RequestState::Recorded;
     vec![
-        Fact::RequestDecided {
+        Fact::Request(RequestFact::Decided {
             request: request.into(),
-        },
-        Fact::Hold {
+        }),
+        Fact::Charge(ChargeFact::Hold {
             booking: booking.to_ref(),
             request: id.clone(),
             account: account.id.clone(),
@@ -81,14 +81,14 @@ pub fn settled_charge_facts_for(
             start: booking.start,
             end: booking.end,
             terms: Some(Arc::new(gate.terms.refunds.clone())),
-        },
-        Fact::Post {
+        }),
+        Fact::Charge(ChargeFact::Post {
             booking: booking.uid.clone(),
-        },
-        Fact::IntentSettled {
+        }),
+        Fact::Request(RequestFact::IntentSettled {
             request: id,
             outcome: DecisionOutcome::Confirmed,
-        },
+        }),
     ]
 }
 
@@ -149,12 +149,12 @@ pub fn close_note(record: &Request, reason: Reason) -> Vec<Fact> {
     request.state = RequestState::Recorded;
     let id = request.id.clone();
     vec![
-        Fact::RequestDecided {
+        Fact::Request(RequestFact::Decided {
             request: request.into(),
-        },
-        Fact::IntentSettled {
+        }),
+        Fact::Request(RequestFact::IntentSettled {
             request: id,
             outcome: DecisionOutcome::Superseded,
-        },
+        }),
     ]
 }

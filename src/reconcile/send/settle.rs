@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::BatchResult;
 use super::in_flight::{CallState, InFlightCall};
 use crate::domain::expected::Expected;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::gate::PassLimits;
 use crate::domain::id::AccountId;
 use crate::domain::intent::NextStep;
@@ -38,9 +38,11 @@ pub(super) async fn settle_finished_calls(
         let next_step = in_flight.next_step();
         let unanswered_since = in_flight.unanswered_since();
         let (request, version) = (in_flight.request, in_flight.version);
-        let call_facts = in_flight.notes.drain(..).map(|call| Fact::CallRecorded {
-            request: request.id.clone(),
-            call,
+        let call_facts = in_flight.notes.drain(..).map(|call| {
+            Fact::Request(RequestFact::CallRecorded {
+                request: request.id.clone(),
+                call,
+            })
         });
         let mut facts: Vec<Fact> = call_facts.collect();
         let (outcome, why) = match next_step {

@@ -8,7 +8,7 @@ use super::{RecordedChange, WatchReport};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, BookingRef, BookingStatus, Fetched};
 use crate::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, RequestFact, UnresolvedFact};
 use crate::domain::gate::PassLimits;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::RequestId;
@@ -75,9 +75,9 @@ pub(super) async fn cancel_booking(
     }];
     request.reasons.extend(why.reasons);
     request.booker_text = Some(why.text);
-    let intent = vec![Fact::RequestDecided {
+    let intent = vec![Fact::Request(RequestFact::Decided {
         request: request.clone().into(),
-    }];
+    })];
     commit_facts(ports, intent).await?;
     attempt_cancel(ports, policy, &request, Some(booking), report).await
 }
@@ -125,10 +125,10 @@ pub(super) async fn retry_cancellations(
             return Ok(());
         }
         if is_settled_by_operator(ports, &request).await? {
-            let end = Fact::IntentSettled {
+            let end = Fact::Request(RequestFact::IntentSettled {
                 request: request.id.clone(),
                 outcome: DecisionOutcome::Superseded,
-            };
+            });
             commit_facts(ports, vec![end]).await?;
             continue;
         }
@@ -183,7 +183,7 @@ async fn attempt_cancel(
         (None, Some(error)) => error.to_string(),
         (None, None) => "the booking is still accepted".to_owned(),
     };
-    let mut facts = vec![Fact::CallRecorded {
+    let mut facts = vec![Fact::Request(RequestFact::CallRecorded {
         request: request.id.clone(),
         call: CallNote {
             at: truncate_to_millis((ports.clock)()),
@@ -196,10 +196,12 @@ async fn attempt_cancel(
             },
             text: note.chars().take(MAX_NOTE_CHARS).collect(),
         },
-    }];
-    facts.extend(outcome.map(|outcome| Fact::IntentSettled {
-        request: request.id.clone(),
-        outcome,
+    })];
+    facts.extend(outcome.map(|outcome| {
+        Fact::Request(RequestFact::IntentSettled {
+            request: request.id.clone(),
+            outcome,
+        })
     }));
     let until = seen_booking.map_or(request.end, |booking| {
         listed_until(unresolved_code(request), booking)
@@ -288,11 +290,13 @@ async fn write_attempt_result(
             .map_err(PassError::Store)?;
         if outcome.is_some() && !is_accepted {
             let open = items.iter().filter(|item| item.is_open());
-            facts.extend(open.map(|item| Fact::UnresolvedResolved {
-                booking: booking.uid.clone(),
-                code: item.code,
-                reason: "the booking is not accepted any more".to_owned(),
-                by: Resolver::Watch,
+            facts.extend(open.map(|item| {
+                Fact::Unresolved(UnresolvedFact::Resolved {
+                    booking: booking.uid.clone(),
+                    code: item.code,
+                    reason: "the booking is not accepted any more".to_owned(),
+                    by: Resolver::Watch,
+                })
             }));
         } else if outcome.is_none() && !items.iter().any(|item| item.is_open() && item.code == code)
         {

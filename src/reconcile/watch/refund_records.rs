@@ -1,7 +1,7 @@
 //! What the store knows that a refund depends on: the lots that expired, and the absences that were
 //! forgiven.
 
-use crate::domain::fact::Fact;
+use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::refund::{self, RefundSources};
@@ -94,8 +94,9 @@ pub(super) fn count_forgiven(
     let recent = history
         .iter()
         .take_while(|written| written.at > now - forgive.per)
-        .filter(
-            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason.forgives_absence()),
-        );
+        .filter(|written| match &written.fact {
+            Fact::Charge(ChargeFact::Refund { reason, .. }) => reason.forgives_absence(),
+            _ => false,
+        });
     Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
 }

@@ -7,7 +7,7 @@ use super::reschedule_chain::RescheduleChain;
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::domain::booking::{Booking, BookingRef};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
@@ -160,13 +160,13 @@ fn settle_charge(
                     Some((charge.account, without_problem(decision))),
                 ));
             }
-            Some(_) | None => vec![Fact::UnresolvedListed {
+            Some(_) | None => vec![Fact::Unresolved(UnresolvedFact::Listed {
                 booking: listed_booking,
                 code: *code,
                 account: Some(charge.account.clone()),
                 until: None,
                 detail: why.clone(),
-            }],
+            })],
         },
         ChargeDecision::Open {
             unresolved_code: None,
@@ -227,12 +227,12 @@ fn without_problem(decision: ChargeDecision) -> ChargeDecision {
 pub fn resolve_host_absent(items: &[UnresolvedBooking], why: &str, by: Resolver) -> Option<Fact> {
     let mut items = items.iter();
     let item = items.find(|item| item.code == UnresolvedCode::HostAbsent && item.is_open())?;
-    Some(Fact::UnresolvedResolved {
+    Some(Fact::Unresolved(UnresolvedFact::Resolved {
         booking: item.booking.uid.clone(),
         code: item.code,
         reason: why.to_owned(),
         by,
-    })
+    }))
 }
 
 /// Returns the fact that lists a booking to which the charge moves although no pass has evaluated

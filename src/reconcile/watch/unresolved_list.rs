@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::WatchReport;
 use super::observed_bookings::{ObservedBookings, READS_AT_ONCE};
 use crate::domain::booking::{Booking, BookingRef, Fetched};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
 use crate::domain::time::{Time, truncate_to_millis};
@@ -63,13 +63,13 @@ impl UnresolvedFinding {
         };
         let already_listed =
             items.iter().any(is_listed) || has_operator_resolution(items, self.code);
-        (!already_listed && self.until > now).then_some(Fact::UnresolvedListed {
+        (!already_listed && self.until > now).then_some(Fact::Unresolved(UnresolvedFact::Listed {
             booking: self.booking,
             code: self.code,
             account: self.account,
             until: Some(self.until),
             detail: format!("accepted {}", self.detail),
-        })
+        }))
     }
 }
 
@@ -115,14 +115,14 @@ pub(super) async fn resolve(
     if items.is_empty() {
         return Ok(());
     }
-    let facts = items
-        .into_iter()
-        .map(|(code, why)| Fact::UnresolvedResolved {
+    let facts = items.into_iter().map(|(code, why)| {
+        Fact::Unresolved(UnresolvedFact::Resolved {
             booking: booking.clone(),
             code,
             reason: why.to_owned(),
             by: Resolver::Watch,
-        });
+        })
+    });
     let (now, facts): (Time, Vec<Fact>) = ((ports.clock)(), facts.collect());
     ports
         .store
@@ -157,11 +157,13 @@ fn resolve_past_items(
     let is_over = |item: &UnresolvedBooking| item.until.is_some_and(|until| until <= now);
     let past_items = open_items.iter().filter(|item| is_over(item));
     let facts: Vec<Fact> = past_items
-        .map(|item| Fact::UnresolvedResolved {
-            booking: item.booking.uid.clone(),
-            code: item.code,
-            reason: "the booking is over".to_owned(),
-            by: Resolver::Watch,
+        .map(|item| {
+            Fact::Unresolved(UnresolvedFact::Resolved {
+                booking: item.booking.uid.clone(),
+                code: item.code,
+                reason: "the booking is over".to_owned(),
+                by: Resolver::Watch,
+            })
         })
         .collect();
     let remaining_items = open_items.iter().filter(|item| !is_over(item));

@@ -1,238 +1,247 @@
-//! The written form of entries, the facts that move credits.
+//! The written form of entries, the facts about credits.
 
 use std::sync::Arc;
 
 use super::account::{parts_from, parts_to};
-use super::fact_record::{BackRecord, FactRecord, RestoredRecord};
+use super::fact_record::{
+    BackRecord, ClosedFactRecord, ExpireFactRecord, FactRecord, GrantFactRecord, HoldFactRecord,
+    MoveFactRecord, PostFactRecord, RefundFactRecord, RestoredRecord, RevokeFactRecord,
+    VoidFactRecord,
+};
 use super::personal;
 use super::text::{RecordError, check_credits};
 use super::timestamp::Timestamp;
-use crate::domain::fact::{Fact, RefundPart};
+use crate::domain::fact::{ChargeFact, CreditFact, RefundPart};
 use crate::domain::id::{EventTypeId, HostId};
 
-/// Converts an entry to its written form.
-pub fn write(fact: &Fact) -> FactRecord<'_> {
-    match fact {
-        Fact::Grant {
-            reference,
-            account,
-            credits,
-            expires,
-            reason,
-        } => FactRecord::Grant {
-            reference: reference.as_str().into(),
-            account: account.as_str().into(),
-            credits: *credits,
-            expires: expires.map(Timestamp),
-            personal: personal::to_personal_text(reason),
-        },
-        Fact::Revoke {
-            reference,
-            account,
-            parts,
-            reason,
-        } => FactRecord::Revoke {
-            reference: reference.as_str().into(),
-            account: account.as_str().into(),
-            parts: parts_from(parts),
-            personal: personal::to_personal_text(reason),
-        },
-        Fact::Expire { account, part } => FactRecord::Expire {
-            account: account.as_str().into(),
-            part: part.into(),
-        },
-        Fact::Hold {
-            booking,
-            request,
-            account,
-            parts,
-            event_type,
-            host,
-            start,
-            end,
-            terms,
-        } => FactRecord::Hold {
-            booking: booking.into(),
-            request: request.as_str().into(),
-            account: account.as_str().into(),
-            parts: parts_from(parts),
-            event_type: event_type.map(|id| id.0),
-            host: host.map(|id| id.0),
-            start: Timestamp(*start),
-            end: Timestamp(*end),
-            terms: terms.as_deref().map(|terms| Box::new(terms.into())),
-        },
-        Fact::Post { booking } => FactRecord::Post {
-            booking: booking.as_str().into(),
-        },
-        Fact::Void {
-            booking,
-            reason,
-            refund_parts: back,
-        } => FactRecord::Void {
-            booking: booking.as_str().into(),
-            reason: reason.into(),
-            back: back.iter().map(Into::into).collect(),
-        },
-        Fact::Refund {
-            booking,
-            parts,
-            close,
-            reason,
-        } => FactRecord::Refund {
-            booking: booking.as_str().into(),
-            parts: parts.iter().map(Into::into).collect(),
-            close: *close,
-            reason: reason.into(),
-        },
-        Fact::Move {
-            from,
-            to,
-            start,
-            end,
-            non_refundable: keeps,
-        } => FactRecord::Move {
-            from: from.as_str().into(),
-            to: to.into(),
-            start: Timestamp(*start),
-            end: Timestamp(*end),
-            keeps: *keeps,
-        },
-        Fact::ChargeClosed { booking, reason } => FactRecord::Closed {
-            booking: booking.as_str().into(),
-            reason: reason.into(),
-        },
-        Fact::AccountOpened { .. }
-        | Fact::AliasAdded { .. }
-        | Fact::AliasRemoved { .. }
-        | Fact::AccountDescribed { .. }
-        | Fact::FreezeChanged { .. }
-        | Fact::PinChanged { .. }
-        | Fact::RequestDecided { .. }
-        | Fact::RequestReviewed { .. }
-        | Fact::CallRecorded { .. }
-        | Fact::IntentSettled { .. }
-        | Fact::UnresolvedListed { .. }
-        | Fact::UnresolvedResolved { .. }
-        | Fact::Ledger(_) => unreachable!("called for entries only"),
+impl<'a> From<&'a CreditFact> for FactRecord<'a> {
+    fn from(fact: &'a CreditFact) -> Self {
+        match fact {
+            CreditFact::Grant {
+                reference,
+                account,
+                credits,
+                expires,
+                reason,
+            } => Self::Grant(GrantFactRecord {
+                reference: reference.as_str().into(),
+                account: account.as_str().into(),
+                credits: *credits,
+                expires: expires.map(Timestamp),
+                personal: personal::to_personal_text(reason),
+            }),
+            CreditFact::Revoke {
+                reference,
+                account,
+                parts,
+                reason,
+            } => Self::Revoke(RevokeFactRecord {
+                reference: reference.as_str().into(),
+                account: account.as_str().into(),
+                parts: parts_from(parts),
+                personal: personal::to_personal_text(reason),
+            }),
+            CreditFact::Expire { account, part } => Self::Expire(ExpireFactRecord {
+                account: account.as_str().into(),
+                part: part.into(),
+            }),
+        }
     }
 }
 
-/// Converts an entry from its written form.
-pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
-    Ok(match record {
-        FactRecord::Grant {
-            reference,
-            account,
-            credits: amount,
-            expires,
-            personal,
-        } => Fact::Grant {
-            reference: reference.to_reference()?,
-            account: account.to_account_id()?,
-            credits: check_credits(amount)?,
-            expires: expires.map(|stamp| stamp.0),
-            reason: personal::from_personal_text(personal)?,
-        },
-        FactRecord::Revoke {
-            reference,
-            account,
-            parts,
-            personal,
-        } => Fact::Revoke {
-            reference: reference.to_reference()?,
-            account: account.to_account_id()?,
-            parts: parts_to(parts)?,
-            reason: personal::from_personal_text(personal)?,
-        },
-        FactRecord::Expire { account, part } => Fact::Expire {
-            account: account.to_account_id()?,
-            part: part.try_into()?,
-        },
-        FactRecord::Hold {
-            booking,
-            request,
-            account,
-            parts,
-            event_type,
-            host,
-            start,
-            end,
-            terms,
-        } => Fact::Hold {
-            booking: booking.try_into()?,
-            request: request.to_request_id()?,
-            account: account.to_account_id()?,
-            parts: parts_to(parts)?,
-            event_type: event_type.map(EventTypeId),
-            host: host.map(HostId),
-            start: start.0,
-            end: end.0,
-            terms: match terms {
+impl<'a> From<&'a ChargeFact> for FactRecord<'a> {
+    fn from(fact: &'a ChargeFact) -> Self {
+        match fact {
+            ChargeFact::Hold {
+                booking,
+                request,
+                account,
+                parts,
+                event_type,
+                host,
+                start,
+                end,
+                terms,
+            } => Self::Hold(HoldFactRecord {
+                booking: booking.into(),
+                request: request.as_str().into(),
+                account: account.as_str().into(),
+                parts: parts_from(parts),
+                event_type: event_type.map(|id| id.0),
+                host: host.map(|id| id.0),
+                start: Timestamp(*start),
+                end: Timestamp(*end),
+                terms: terms.as_deref().map(|terms| Box::new(terms.into())),
+            }),
+            ChargeFact::Post { booking } => Self::Post(PostFactRecord {
+                booking: booking.as_str().into(),
+            }),
+            ChargeFact::Void {
+                booking,
+                reason,
+                refund_parts: back,
+            } => Self::Void(VoidFactRecord {
+                booking: booking.as_str().into(),
+                reason: reason.into(),
+                back: back.iter().map(Into::into).collect(),
+            }),
+            ChargeFact::Refund {
+                booking,
+                parts,
+                close,
+                reason,
+            } => Self::Refund(RefundFactRecord {
+                booking: booking.as_str().into(),
+                parts: parts.iter().map(Into::into).collect(),
+                close: *close,
+                reason: reason.into(),
+            }),
+            ChargeFact::Move {
+                from,
+                to,
+                start,
+                end,
+                non_refundable: keeps,
+            } => Self::Move(MoveFactRecord {
+                from: from.as_str().into(),
+                to: to.into(),
+                start: Timestamp(*start),
+                end: Timestamp(*end),
+                keeps: *keeps,
+            }),
+            ChargeFact::Closed { booking, reason } => Self::Closed(ClosedFactRecord {
+                booking: booking.as_str().into(),
+                reason: reason.into(),
+            }),
+        }
+    }
+}
+
+impl TryFrom<GrantFactRecord<'_>> for CreditFact {
+    type Error = RecordError;
+
+    fn try_from(record: GrantFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Grant {
+            reference: record.reference.to_reference()?,
+            account: record.account.to_account_id()?,
+            credits: check_credits(record.credits)?,
+            expires: record.expires.map(|stamp| stamp.0),
+            reason: personal::from_personal_text(record.personal)?,
+        })
+    }
+}
+
+impl TryFrom<RevokeFactRecord<'_>> for CreditFact {
+    type Error = RecordError;
+
+    fn try_from(record: RevokeFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Revoke {
+            reference: record.reference.to_reference()?,
+            account: record.account.to_account_id()?,
+            parts: parts_to(record.parts)?,
+            reason: personal::from_personal_text(record.personal)?,
+        })
+    }
+}
+
+impl TryFrom<ExpireFactRecord<'_>> for CreditFact {
+    type Error = RecordError;
+
+    fn try_from(record: ExpireFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Expire {
+            account: record.account.to_account_id()?,
+            part: record.part.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<HoldFactRecord<'_>> for ChargeFact {
+    type Error = RecordError;
+
+    fn try_from(record: HoldFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Hold {
+            booking: record.booking.try_into()?,
+            request: record.request.to_request_id()?,
+            account: record.account.to_account_id()?,
+            parts: parts_to(record.parts)?,
+            event_type: record.event_type.map(EventTypeId),
+            host: record.host.map(HostId),
+            start: record.start.0,
+            end: record.end.0,
+            terms: match record.terms {
                 Some(terms) => Some(Arc::new((*terms).try_into()?)),
                 None => None,
             },
-        },
-        FactRecord::Post { booking } => Fact::Post {
-            booking: booking.to_booking_uid()?,
-        },
-        FactRecord::Void {
-            booking,
-            reason,
-            back,
-        } => Fact::Void {
-            booking: booking.to_booking_uid()?,
-            reason: reason.try_into()?,
-            refund_parts: back
+        })
+    }
+}
+
+impl TryFrom<PostFactRecord<'_>> for ChargeFact {
+    type Error = RecordError;
+
+    fn try_from(record: PostFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Post {
+            booking: record.booking.to_booking_uid()?,
+        })
+    }
+}
+
+impl TryFrom<VoidFactRecord<'_>> for ChargeFact {
+    type Error = RecordError;
+
+    fn try_from(record: VoidFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Void {
+            booking: record.booking.to_booking_uid()?,
+            reason: record.reason.try_into()?,
+            refund_parts: record
+                .back
                 .into_iter()
                 .map(RefundPart::try_from)
                 .collect::<Result<_, _>>()?,
-        },
-        FactRecord::Refund {
-            booking,
-            parts,
-            close,
-            reason,
-        } => Fact::Refund {
-            booking: booking.to_booking_uid()?,
-            parts: parts
+        })
+    }
+}
+
+impl TryFrom<RefundFactRecord<'_>> for ChargeFact {
+    type Error = RecordError;
+
+    fn try_from(record: RefundFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Refund {
+            booking: record.booking.to_booking_uid()?,
+            parts: record
+                .parts
                 .into_iter()
                 .map(RefundPart::try_from)
                 .collect::<Result<_, _>>()?,
-            close,
-            reason: reason.try_into()?,
-        },
-        FactRecord::Move {
-            from,
-            to,
-            start,
-            end,
-            keeps,
-        } => Fact::Move {
-            from: from.to_booking_uid()?,
-            to: to.try_into()?,
-            start: start.0,
-            end: end.0,
-            non_refundable: check_credits(keeps)?,
-        },
-        FactRecord::Closed { booking, reason } => Fact::ChargeClosed {
-            booking: booking.to_booking_uid()?,
-            reason: reason.try_into()?,
-        },
-        FactRecord::Opened { .. }
-        | FactRecord::Aliased { .. }
-        | FactRecord::Unaliased { .. }
-        | FactRecord::Described { .. }
-        | FactRecord::Frozen { .. }
-        | FactRecord::Pinned { .. }
-        | FactRecord::Decided(_)
-        | FactRecord::Reviewed { .. }
-        | FactRecord::Called { .. }
-        | FactRecord::Settled { .. }
-        | FactRecord::Unresolved { .. }
-        | FactRecord::Resolved { .. }
-        | FactRecord::Ledger(_) => unreachable!("called for entries only"),
-    })
+            close: record.close,
+            reason: record.reason.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<MoveFactRecord<'_>> for ChargeFact {
+    type Error = RecordError;
+
+    fn try_from(record: MoveFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Move {
+            from: record.from.to_booking_uid()?,
+            to: record.to.try_into()?,
+            start: record.start.0,
+            end: record.end.0,
+            non_refundable: check_credits(record.keeps)?,
+        })
+    }
+}
+
+impl TryFrom<ClosedFactRecord<'_>> for ChargeFact {
+    type Error = RecordError;
+
+    fn try_from(record: ClosedFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Closed {
+            booking: record.booking.to_booking_uid()?,
+            reason: record.reason.try_into()?,
+        })
+    }
 }
 
 impl<'a> From<&'a RefundPart> for BackRecord<'a> {

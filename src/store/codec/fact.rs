@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::super::log::line::OLDEST_FORMAT;
 use super::account::{attributes_from, attributes_to};
-use super::entry::{self};
 use super::fact_record::{AliasRecord, DescriptionRecord, FactRecord, PinHashRecord};
 use super::format_1;
 use super::personal::{self};
 use super::text::{RecordError, Text, optional_string};
 use super::timestamp::Timestamp;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{AccountFact, Fact, RequestFact, UnresolvedFact};
 
 impl<'a> DescriptionRecord<'a> {
     fn of(
@@ -51,73 +50,87 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
 impl<'a> From<&'a Fact> for FactRecord<'a> {
     fn from(fact: &'a Fact) -> Self {
         match fact {
-            Fact::AccountOpened { account } => Self::Opened {
-                account: account.as_str().into(),
-            },
-            Fact::AliasAdded { account, alias } => Self::Aliased {
-                account: account.as_str().into(),
-                personal: AliasRecord {
-                    alias: alias.as_str().into(),
-                },
-            },
-            Fact::AliasRemoved { account, alias } => Self::Unaliased {
-                account: account.as_str().into(),
-                personal: AliasRecord {
-                    alias: alias.as_str().into(),
-                },
-            },
-            Fact::AccountDescribed {
+            Fact::Account(fact) => fact.into(),
+            Fact::Credit(fact) => fact.into(),
+            Fact::Charge(fact) => fact.into(),
+            Fact::Request(fact) => fact.into(),
+            Fact::Unresolved(fact) => fact.into(),
+            Fact::Ledger(fact) => Self::Ledger(fact.into()),
+        }
+    }
+}
+
+impl<'a> From<&'a AccountFact> for FactRecord<'a> {
+    fn from(fact: &'a AccountFact) -> Self {
+        let account = fact.account().as_str().into();
+        match fact {
+            AccountFact::Opened { .. } => Self::Opened { account },
+            AccountFact::AliasAdded { alias, .. } => Self::Aliased {
                 account,
+                personal: AliasRecord {
+                    alias: alias.as_str().into(),
+                },
+            },
+            AccountFact::AliasRemoved { alias, .. } => Self::Unaliased {
+                account,
+                personal: AliasRecord {
+                    alias: alias.as_str().into(),
+                },
+            },
+            AccountFact::Described {
                 tier,
                 tags,
                 attributes,
+                ..
             } => Self::Described {
-                account: account.as_str().into(),
+                account,
                 personal: DescriptionRecord::of(tier.as_ref(), tags, attributes),
             },
-            Fact::FreezeChanged {
+            AccountFact::FreezeChanged { reason, .. } => Self::Frozen {
                 account,
-                reason: why,
-            } => Self::Frozen {
-                account: account.as_str().into(),
-                frozen: why.is_some(),
-                personal: why.as_deref().and_then(personal::to_personal_text),
+                frozen: reason.is_some(),
+                personal: reason.as_deref().and_then(personal::to_personal_text),
             },
-            Fact::PinChanged { account, hash } => Self::Pinned {
-                account: account.as_str().into(),
+            AccountFact::PinChanged { hash, .. } => Self::Pinned {
+                account,
                 set: hash.is_some(),
                 personal: hash
                     .as_ref()
                     .map(|hash| PinHashRecord { hash: hash.into() }),
             },
-            Fact::Grant { .. }
-            | Fact::Revoke { .. }
-            | Fact::Expire { .. }
-            | Fact::Hold { .. }
-            | Fact::Post { .. }
-            | Fact::Void { .. }
-            | Fact::Refund { .. }
-            | Fact::Move { .. }
-            | Fact::ChargeClosed { .. } => entry::write(fact),
-            Fact::RequestDecided { request } => Self::Decided(Box::new(request.as_ref().into())),
-            Fact::RequestReviewed {
+        }
+    }
+}
+
+impl<'a> From<&'a RequestFact> for FactRecord<'a> {
+    fn from(fact: &'a RequestFact) -> Self {
+        match fact {
+            RequestFact::Decided { request } => Self::Decided(Box::new(request.as_ref().into())),
+            RequestFact::Reviewed {
                 request,
-                decision: verdict,
+                decision,
                 reason,
             } => Self::Reviewed {
                 request: request.as_str().into(),
-                verdict: (*verdict).into(),
+                verdict: (*decision).into(),
                 personal: personal::to_personal_text(reason),
             },
-            Fact::CallRecorded { request, call } => Self::Called {
+            RequestFact::CallRecorded { request, call } => Self::Called {
                 request: request.as_str().into(),
                 call: call.into(),
             },
-            Fact::IntentSettled { request, outcome } => Self::Settled {
+            RequestFact::IntentSettled { request, outcome } => Self::Settled {
                 request: request.as_str().into(),
                 outcome: (*outcome).into(),
             },
-            Fact::UnresolvedListed {
+        }
+    }
+}
+
+impl<'a> From<&'a UnresolvedFact> for FactRecord<'a> {
+    fn from(fact: &'a UnresolvedFact) -> Self {
+        match fact {
+            UnresolvedFact::Listed {
                 booking,
                 code,
                 account,
@@ -130,7 +143,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 until: until.map(Timestamp),
                 personal: personal::to_personal_text(detail),
             },
-            Fact::UnresolvedResolved {
+            UnresolvedFact::Resolved {
                 booking,
                 code,
                 reason,
@@ -141,7 +154,6 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 by: (*by).into(),
                 personal: personal::to_personal_text(reason),
             },
-            Fact::Ledger(fact) => Self::Ledger(fact.into()),
         }
     }
 }
@@ -151,20 +163,22 @@ impl TryFrom<FactRecord<'_>> for Fact {
 
     fn try_from(record: FactRecord<'_>) -> Result<Self, RecordError> {
         Ok(match record {
-            FactRecord::Opened { account } => Self::AccountOpened {
+            FactRecord::Opened { account } => Self::Account(AccountFact::Opened {
                 account: account.to_account_id()?,
-            },
-            FactRecord::Aliased { account, personal } => Self::AliasAdded {
-                account: account.to_account_id()?,
-                alias: personal.alias.to_address()?,
-            },
-            FactRecord::Unaliased { account, personal } => Self::AliasRemoved {
+            }),
+            FactRecord::Aliased { account, personal } => Self::Account(AccountFact::AliasAdded {
                 account: account.to_account_id()?,
                 alias: personal.alias.to_address()?,
-            },
+            }),
+            FactRecord::Unaliased { account, personal } => {
+                Self::Account(AccountFact::AliasRemoved {
+                    account: account.to_account_id()?,
+                    alias: personal.alias.to_address()?,
+                })
+            }
             FactRecord::Described { account, personal } => {
                 let personal = personal.unwrap_or_default();
-                Self::AccountDescribed {
+                Self::Account(AccountFact::Described {
                     account: account.to_account_id()?,
                     tier: optional_string(personal.tier)?,
                     tags: personal
@@ -173,25 +187,25 @@ impl TryFrom<FactRecord<'_>> for Fact {
                         .map(Text::into_string)
                         .collect::<Result<_, _>>()?,
                     attributes: attributes_to(personal.attributes)?,
-                }
+                })
             }
             FactRecord::Frozen {
                 account,
                 frozen,
                 personal,
-            } => Self::FreezeChanged {
+            } => Self::Account(AccountFact::FreezeChanged {
                 account: account.to_account_id()?,
                 reason: match (frozen, personal) {
                     (true, personal) => Some(personal::from_personal_text(personal)?),
                     (false, None) => None,
                     (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
                 },
-            },
+            }),
             FactRecord::Pinned {
                 account,
                 set,
                 personal,
-            } => Self::PinChanged {
+            } => Self::Account(AccountFact::PinChanged {
                 account: account.to_account_id()?,
                 hash: match (set, personal) {
                     (true, Some(personal)) => Some(personal.hash.into_string()?),
@@ -201,60 +215,60 @@ impl TryFrom<FactRecord<'_>> for Fact {
                     (false, None) => None,
                     (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
                 },
-            },
-            FactRecord::Grant { .. }
-            | FactRecord::Revoke { .. }
-            | FactRecord::Expire { .. }
-            | FactRecord::Hold { .. }
-            | FactRecord::Post { .. }
-            | FactRecord::Void { .. }
-            | FactRecord::Refund { .. }
-            | FactRecord::Move { .. }
-            | FactRecord::Closed { .. } => entry::read(record)?,
-            FactRecord::Decided(request) => Self::RequestDecided {
+            }),
+            FactRecord::Grant(record) => Self::Credit(record.try_into()?),
+            FactRecord::Revoke(record) => Self::Credit(record.try_into()?),
+            FactRecord::Expire(record) => Self::Credit(record.try_into()?),
+            FactRecord::Hold(record) => Self::Charge(record.try_into()?),
+            FactRecord::Post(record) => Self::Charge(record.try_into()?),
+            FactRecord::Void(record) => Self::Charge(record.try_into()?),
+            FactRecord::Refund(record) => Self::Charge(record.try_into()?),
+            FactRecord::Move(record) => Self::Charge(record.try_into()?),
+            FactRecord::Closed(record) => Self::Charge(record.try_into()?),
+            FactRecord::Decided(request) => Self::Request(RequestFact::Decided {
                 request: Arc::new((*request).try_into()?),
-            },
+            }),
             FactRecord::Reviewed {
                 request,
                 verdict,
                 personal,
-            } => Self::RequestReviewed {
+            } => Self::Request(RequestFact::Reviewed {
                 request: request.to_request_id()?,
                 decision: verdict.into(),
                 reason: personal::from_personal_text(personal)?,
-            },
-            FactRecord::Called { request, call } => Self::CallRecorded {
+            }),
+            FactRecord::Called { request, call } => Self::Request(RequestFact::CallRecorded {
                 request: request.to_request_id()?,
                 call: call.try_into()?,
-            },
-            FactRecord::Settled { request, outcome } => Self::IntentSettled {
+            }),
+            FactRecord::Settled { request, outcome } => Self::Request(RequestFact::IntentSettled {
                 request: request.to_request_id()?,
                 outcome: outcome.into(),
-            },
+            }),
             FactRecord::Unresolved {
                 booking,
                 code,
                 account,
                 until,
                 personal,
-            } => Self::UnresolvedListed {
+            } => Self::Unresolved(UnresolvedFact::Listed {
                 booking: booking.try_into()?,
                 code: code.to_unresolved_code()?,
                 account: account.map(|text| text.to_account_id()).transpose()?,
                 until: until.map(|stamp| stamp.0),
                 detail: personal::from_personal_text(personal)?,
-            },
+            }),
             FactRecord::Resolved {
                 booking,
                 code,
                 by,
                 personal,
-            } => Self::UnresolvedResolved {
+            } => Self::Unresolved(UnresolvedFact::Resolved {
                 booking: booking.to_booking_uid()?,
                 code: code.to_unresolved_code()?,
                 reason: personal::from_personal_text(personal)?,
                 by: by.into(),
-            },
+            }),
             FactRecord::Ledger(fact) => Self::Ledger(fact.try_into()?),
         })
     }

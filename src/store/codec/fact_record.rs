@@ -67,67 +67,15 @@ pub enum FactRecord<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PinHashRecord<'a>>,
     },
-    Grant {
-        reference: Text<'a>,
-        account: Text<'a>,
-        credits: Credits,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires: Option<Timestamp>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Revoke {
-        reference: Text<'a>,
-        account: Text<'a>,
-        parts: Vec<PartRecord<'a>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        personal: Option<PersonalText<'a>>,
-    },
-    Expire {
-        account: Text<'a>,
-        part: PartRecord<'a>,
-    },
-    Hold {
-        booking: BookingRecord<'a>,
-        request: Text<'a>,
-        account: Text<'a>,
-        parts: Vec<PartRecord<'a>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        event_type: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host: Option<i64>,
-        start: Timestamp,
-        end: Timestamp,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        terms: Option<Box<TermsRecord>>,
-    },
-    Post {
-        booking: Text<'a>,
-    },
-    Void {
-        booking: Text<'a>,
-        reason: EntryReasonRecord<'a>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        back: Vec<BackRecord<'a>>,
-    },
-    Refund {
-        booking: Text<'a>,
-        parts: Vec<BackRecord<'a>>,
-        close: bool,
-        reason: EntryReasonRecord<'a>,
-    },
-    Move {
-        from: Text<'a>,
-        to: BookingRecord<'a>,
-        start: Timestamp,
-        end: Timestamp,
-        #[serde(default, skip_serializing_if = "is_zero_credits")]
-        keeps: Credits,
-    },
-    Closed {
-        booking: Text<'a>,
-        reason: EntryReasonRecord<'a>,
-    },
+    Grant(GrantFactRecord<'a>),
+    Revoke(RevokeFactRecord<'a>),
+    Expire(ExpireFactRecord<'a>),
+    Hold(HoldFactRecord<'a>),
+    Post(PostFactRecord<'a>),
+    Void(VoidFactRecord<'a>),
+    Refund(RefundFactRecord<'a>),
+    Move(MoveFactRecord<'a>),
+    Closed(ClosedFactRecord<'a>),
     Decided(Box<RequestRecord<'a>>),
     Reviewed {
         request: Text<'a>,
@@ -189,4 +137,110 @@ pub struct DescriptionRecord<'a> {
 pub struct PinHashRecord<'a> {
     #[serde(borrow)]
     pub(super) hash: Text<'a>,
+}
+
+/// Credits that are given to an account.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) reference: Text<'a>,
+    pub(super) account: Text<'a>,
+    pub(super) credits: Credits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) personal: Option<PersonalText<'a>>,
+}
+
+/// Credits that an operator takes back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) reference: Text<'a>,
+    pub(super) account: Text<'a>,
+    pub(super) parts: Vec<PartRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) personal: Option<PersonalText<'a>>,
+}
+
+/// What was left of a lot when it expired.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpireFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) account: Text<'a>,
+    pub(super) part: PartRecord<'a>,
+}
+
+/// Credits that are reserved for a booking.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) booking: BookingRecord<'a>,
+    pub(super) request: Text<'a>,
+    pub(super) account: Text<'a>,
+    pub(super) parts: Vec<PartRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) event_type: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<i64>,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) terms: Option<Box<TermsRecord>>,
+}
+
+/// A hold that is spent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) booking: Text<'a>,
+}
+
+/// A hold that is given back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoidFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) booking: Text<'a>,
+    pub(super) reason: EntryReasonRecord<'a>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) back: Vec<BackRecord<'a>>,
+}
+
+/// A charge that is given back, in full or in part.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) booking: Text<'a>,
+    pub(super) parts: Vec<BackRecord<'a>>,
+    pub(super) close: bool,
+    pub(super) reason: EntryReasonRecord<'a>,
+}
+
+/// A charge that a successor takes over.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) from: Text<'a>,
+    pub(super) to: BookingRecord<'a>,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
+    pub(super) keeps: Credits,
+}
+
+/// A charge that is final.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosedFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) booking: Text<'a>,
+    pub(super) reason: EntryReasonRecord<'a>,
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::*;
+use crate::domain::fact::AccountFact;
 use crate::store::log::reader::LogReader;
 use crate::store::log::segment::{self, SEGMENT_LIMIT, Sink};
 use crate::store::open::{self, CreateIfMissing};
@@ -43,7 +44,7 @@ fn open_store(path: &Path) -> (LogStore, Vec<OpenNotice>) {
 
 fn opening_facts(name: &str) -> Vec<Fact> {
     let account = AccountId::parse(name).expect("a name");
-    vec![Fact::AccountOpened { account }]
+    vec![Fact::Account(AccountFact::Opened { account })]
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::Calendar;
 use maitred::domain::dialect::Dialect;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{CreditFact, Fact};
 use maitred::domain::id::{AccountId, HostId, Reference};
 use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::plan::Problem;
@@ -83,13 +83,13 @@ impl PeerFixture {
         let began = clock.now() - Span::days(30);
         let store = Box::new(MemoryStore::new());
         let runner = InProcess::new(address, dialect, timeout, clock, store);
-        let grant = Fact::Grant {
+        let grant = Fact::Credit(CreditFact::Grant {
             reference: Reference::parse("g").unwrap(),
             account: AccountId::parse(BO).unwrap(),
             credits: 100,
             expires: None,
             reason: "test".to_owned(),
-        };
+        });
         let identity = Identity {
             server: runner.calendar.server(),
             user: HostId(HOST),

@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{CreditFact, Fact};
 use maitred::domain::id::{AccountId, Reference};
 use maitred::domain::time::{Span, Time};
 use maitred::store::log_store::LogStore;
@@ -78,12 +78,14 @@ impl LoadFixture {
         let mut store = self.open();
         let numbers: Vec<usize> = (0..count).collect();
         for some in numbers.chunks(ACCOUNTS_PER_COMMIT) {
-            let grant = |n: &usize| Fact::Grant {
-                reference: Reference::parse(&format!("load {n}")).unwrap(),
-                account: AccountId::parse(&member(*n)).unwrap(),
-                credits,
-                expires: None,
-                reason: "load".to_owned(),
+            let grant = |n: &usize| {
+                Fact::Credit(CreditFact::Grant {
+                    reference: Reference::parse(&format!("load {n}")).unwrap(),
+                    account: AccountId::parse(&member(*n)).unwrap(),
+                    credits,
+                    expires: None,
+                    reason: "load".to_owned(),
+                })
             };
             let facts = some.iter().map(grant).collect();
             store.commit(self.clock.now(), facts, &[]).unwrap();

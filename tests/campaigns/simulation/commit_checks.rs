@@ -4,7 +4,7 @@
 use maitred::domain::account::LotPart;
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
-use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::fact::{ChargeFact, Fact, RefundPart, RequestFact};
 use maitred::domain::gate::{Gate, Policy};
 use maitred::domain::id::Reference;
 use maitred::domain::refund_policy::{OnReschedule, OnRevived, OnUnmanaged};
@@ -36,7 +36,7 @@ impl FaultyStoreState {
             if author == Author::Process && !self.has_skewed_clock {
                 self.check_fact(&history, at, fact, facts);
             } else if author == Author::Operator
-                && let Fact::Refund { booking, parts, .. } = fact
+                && let Fact::Charge(ChargeFact::Refund { booking, parts, .. }) = fact
             {
                 self.check_refund_lots(&history, at, booking.as_str(), parts);
             }
@@ -64,7 +64,7 @@ impl FaultyStoreState {
     ) {
         let keeps = self.late_move_cost(history, at, fact);
         self.reference.apply(fact, by, policy, &mut self.coverage);
-        if let Fact::Move { to, .. } = fact
+        if let Fact::Charge(ChargeFact::Move { to, .. }) = fact
             && let Some(hold) = self.reference.holds.get_mut(to.uid.as_str())
         {
             hold.move_cost = hold.move_cost.max(keeps);
@@ -78,7 +78,7 @@ impl FaultyStoreState {
 
     /// Returns the bookings from and to which a charge moves, and what was paid for both.
     fn charge_before_move(&self, fact: &Fact) -> Option<(String, String, i64)> {
-        let Fact::Move { from, to, .. } = fact else {
+        let Fact::Charge(ChargeFact::Move { from, to, .. }) = fact else {
             return None;
         };
         let credits = |uid: &str| self.reference.holds.get(uid).map_or(0, |hold| hold.credits);
@@ -88,7 +88,7 @@ impl FaultyStoreState {
 
     /// Returns what the moves that lead to the booking have cost.
     fn late_move_cost(&mut self, history: &History, at: Time, fact: &Fact) -> i64 {
-        let Fact::Move { from, to, .. } = fact else {
+        let Fact::Charge(ChargeFact::Move { from, to, .. }) = fact else {
             return 0;
         };
         let chain = history.path(from.as_str(), to.uid.as_str());
@@ -117,12 +117,12 @@ impl FaultyStoreState {
 
     fn check_fact(&mut self, history: &History, at: Time, fact: &Fact, all: &[Fact]) {
         match fact {
-            Fact::Refund {
+            Fact::Charge(ChargeFact::Refund {
                 booking,
                 parts,
                 close: true,
                 reason,
-            } => {
+            }) => {
                 let end = ChargeEnd::Refund(total_credits(parts));
                 self.check_end(history, at, booking.as_str(), &end);
                 self.check_refund_lots(history, at, booking.as_str(), parts);
@@ -131,20 +131,20 @@ impl FaultyStoreState {
                     self.reference.forgiven.push((account, at));
                 }
             }
-            Fact::Refund {
+            Fact::Charge(ChargeFact::Refund {
                 booking,
                 parts,
                 close: false,
                 ..
-            } => {
+            }) => {
                 self.coverage.count("moved: the difference came back");
                 self.check_refund_lots(history, at, booking.as_str(), parts);
             }
-            Fact::Void {
+            Fact::Charge(ChargeFact::Void {
                 booking,
                 refund_parts: back,
                 ..
-            } => {
+            }) => {
                 let mut parts = back.clone();
                 if parts.is_empty() {
                     let paid = self.reference.holds[booking.as_str()].parts.iter();
@@ -159,35 +159,29 @@ impl FaultyStoreState {
                 }
                 self.check_refund_lots(history, at, booking.as_str(), &parts);
             }
-            Fact::ChargeClosed { booking, .. } => {
+            Fact::Charge(ChargeFact::Closed { booking, .. }) => {
                 self.check_end(history, at, booking.as_str(), &ChargeEnd::Spent)
             }
-            Fact::Move { from, to, .. } => {
+            Fact::Charge(ChargeFact::Move { from, to, .. }) => {
                 let end = ChargeEnd::MovesTo(to.uid.to_string());
                 self.check_end(history, at, from.as_str(), &end);
             }
-            Fact::Hold { booking, parts, .. } => {
+            Fact::Charge(ChargeFact::Hold { booking, parts, .. }) => {
                 self.check_lots_unexpired(at, booking.uid.as_str(), parts)
             }
-            Fact::RequestDecided { request } => {
+            Fact::Request(RequestFact::Decided { request }) => {
                 self.check_watch_decision(history, at, request, all);
                 self.check_time_is_free(history, at, request, all);
             }
-            Fact::AccountOpened { .. }
-            | Fact::AliasAdded { .. }
-            | Fact::AliasRemoved { .. }
-            | Fact::AccountDescribed { .. }
-            | Fact::FreezeChanged { .. }
-            | Fact::PinChanged { .. }
-            | Fact::RequestReviewed { .. }
-            | Fact::Grant { .. }
-            | Fact::Revoke { .. }
-            | Fact::Expire { .. }
-            | Fact::Post { .. }
-            | Fact::CallRecorded { .. }
-            | Fact::IntentSettled { .. }
-            | Fact::UnresolvedListed { .. }
-            | Fact::UnresolvedResolved { .. }
+            Fact::Account(_)
+            | Fact::Request(
+                RequestFact::Reviewed { .. }
+                | RequestFact::CallRecorded { .. }
+                | RequestFact::IntentSettled { .. },
+            )
+            | Fact::Credit(_)
+            | Fact::Charge(ChargeFact::Post { .. })
+            | Fact::Unresolved(_)
             | Fact::Ledger(_) => {}
         }
     }
@@ -391,7 +385,7 @@ impl FaultyStoreState {
         let own = of(request);
         let mut others: Vec<String> = Vec::new();
         for fact in all {
-            if let Fact::RequestDecided { request: other } = fact
+            if let Fact::Request(RequestFact::Decided { request: other }) = fact
                 && lets_in(other)
                 && other.id != request.id
             {
@@ -486,7 +480,7 @@ impl FaultyStoreState {
             return;
         };
         for fact in all {
-            let Fact::Hold { account, parts, .. } = fact else {
+            let Fact::Charge(ChargeFact::Hold { account, parts, .. }) = fact else {
                 continue;
             };
             let taken: u64 = parts.iter().map(|part| part.credits).sum();
@@ -547,10 +541,10 @@ impl FaultyStoreState {
     /// Checks that a charge that an intent takes over ends with the intent, and not before.
     fn check_carried(&mut self, facts: &[Fact]) {
         for fact in facts {
-            let Fact::IntentSettled {
+            let Fact::Request(RequestFact::IntentSettled {
                 request,
                 outcome: DecisionOutcome::Confirmed,
-            } = fact
+            }) = fact
             else {
                 continue;
             };

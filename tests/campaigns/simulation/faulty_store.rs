@@ -10,7 +10,7 @@ use maitred::daemon::commands::charges;
 use maitred::domain::account::Account;
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::expected::Expected;
-use maitred::domain::fact::{Commit, Fact};
+use maitred::domain::fact::{AccountFact, Commit, CreditFact, Fact, RequestFact};
 use maitred::domain::gate::Policy;
 use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -113,7 +113,7 @@ impl FaultyStoreState {
         let facts = self.store.last_commit().unwrap().facts.clone();
         self.apply_commit(by, at, &facts);
         for fact in &facts {
-            if let Fact::RequestDecided { request } = fact
+            if let Fact::Request(RequestFact::Decided { request }) = fact
                 && !self.has_skewed_clock
             {
                 self.check_decline_is_true(request);
@@ -144,7 +144,7 @@ impl FaultyStoreState {
                 let text = format!("12: a watch wrote after a restore: {fact:?}");
                 self.reference.violations.push(text);
             }
-            let Fact::RequestDecided { request } = fact else {
+            let Fact::Request(RequestFact::Decided { request }) = fact else {
                 continue;
             };
             let new = request.state == RequestState::Recorded;
@@ -344,13 +344,13 @@ impl FaultyStore {
     pub fn grant(&self, at: Time, account: &str, credits: u64, expires: Option<Time>) {
         let mut state = self.state();
         state.grants_made += 1;
-        let fact = Fact::Grant {
+        let fact = Fact::Credit(CreditFact::Grant {
             reference: Reference::parse(&format!("grant {}", state.grants_made)).unwrap(),
             account: AccountId::parse(account).unwrap(),
             credits,
             expires,
             reason: "simulated".to_owned(),
-        };
+        });
         state.write(Author::Operator, at, vec![fact], &[]).unwrap();
     }
 
@@ -381,17 +381,17 @@ impl FaultyStore {
                     .is_none()
                     .then(|| "simulated".to_owned());
                 coverage.count("account frozen");
-                let fact = Fact::FreezeChanged {
+                let fact = Fact::Account(AccountFact::FreezeChanged {
                     account,
                     reason: why,
-                };
+                });
                 self.state()
                     .write(Author::Operator, now, vec![fact], &[])
                     .unwrap();
             }
             (7, Some(_)) => {
                 let alias = Address::parse(BOOKERS[BOOKERS.len() - 1]).unwrap();
-                let fact = Fact::AliasAdded { account, alias };
+                let fact = Fact::Account(AccountFact::AliasAdded { account, alias });
                 let aliased = self.state().write(Author::Operator, now, vec![fact], &[]);
                 if aliased.is_ok() {
                     coverage.count("alias given");
@@ -455,12 +455,12 @@ impl FaultyStore {
         };
         let mut state = self.state();
         state.grants_made += 1;
-        let fact = Fact::Revoke {
+        let fact = Fact::Credit(CreditFact::Revoke {
             reference: Reference::parse(&format!("revoke {}", state.grants_made)).unwrap(),
             account: account.id.clone(),
             parts,
             reason: "simulated".to_owned(),
-        };
+        });
         state.write(Author::Operator, now, vec![fact], &[]).unwrap();
         coverage.count("revoked");
     }

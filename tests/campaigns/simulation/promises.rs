@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use maitred::domain::booking::BookingStatus;
 use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{ChargeFact, CreditFact, Fact, RequestFact};
 use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::time::Time;
 use maitred::store::port::Store;
@@ -24,15 +24,17 @@ impl FaultyStoreState {
         }
         for fact in facts {
             match fact {
-                Fact::RequestDecided { request } if request.state == RequestState::Recorded => {
+                Fact::Request(RequestFact::Decided { request })
+                    if request.state == RequestState::Recorded =>
+                {
                     self.check_right_ledger(request);
                     self.check_in_time(at, request);
                     self.check_based_on_settled(history, at, request);
                 }
-                Fact::IntentSettled {
+                Fact::Request(RequestFact::IntentSettled {
                     request,
                     outcome: DecisionOutcome::Superseded,
-                } => {
+                }) => {
                     self.check_status_is_known(history, request.as_str());
                 }
                 _ => {}
@@ -44,16 +46,22 @@ impl FaultyStoreState {
     fn check_nothing_final(&mut self, at: Time, facts: &[Fact]) {
         for fact in facts {
             let what = match fact {
-                Fact::RequestDecided { request } if request.state == RequestState::Recorded => {
+                Fact::Request(RequestFact::Decided { request })
+                    if request.state == RequestState::Recorded =>
+                {
                     format!("{} is decided as {:?}", request.id, request.decision)
                 }
-                Fact::Refund {
+                Fact::Charge(ChargeFact::Refund {
                     booking,
                     close: true,
                     ..
-                } => format!("the charge of {booking} is given back"),
-                Fact::ChargeClosed { booking, .. } => format!("the charge of {booking} is final"),
-                Fact::Expire { account, .. } => format!("credits of {account} are written off"),
+                }) => format!("the charge of {booking} is given back"),
+                Fact::Charge(ChargeFact::Closed { booking, .. }) => {
+                    format!("the charge of {booking} is final")
+                }
+                Fact::Credit(CreditFact::Expire { account, .. }) => {
+                    format!("credits of {account} are written off")
+                }
                 _ => continue,
             };
             let text = format!("13 (D1): with a wrong clock, at {at}, {what}");

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
-use maitred::domain::fact::{Fact, RefundPart};
+use maitred::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use maitred::domain::gate::Policy;
 use maitred::domain::refund_policy::RefundTerms;
 use maitred::domain::request::{CallKind, Request, RequestState};
@@ -111,61 +111,63 @@ fn signed(credits: u64) -> i64 {
 impl ReferenceLedger {
     pub fn apply(&mut self, fact: &Fact, author: Author, policy: &Policy, coverage: &mut Coverage) {
         match fact {
-            Fact::Grant {
+            Fact::Credit(CreditFact::Grant {
                 reference,
                 account,
                 credits,
                 expires,
                 ..
-            } => {
+            }) => {
                 self.expiries.insert(reference.to_string(), *expires);
                 self.names.insert(account.to_string(), account.to_string());
                 let sums = self.sums.entry(account.to_string()).or_default();
                 sums.granted += signed(*credits);
                 sums.available += signed(*credits);
             }
-            Fact::Revoke { account, parts, .. } => {
+            Fact::Credit(CreditFact::Revoke { account, parts, .. }) => {
                 let credits: u64 = parts.iter().map(|part| part.credits).sum();
                 let sums = self.sums.entry(account.to_string()).or_default();
                 sums.available -= signed(credits);
                 sums.revoked += signed(credits);
             }
-            Fact::Expire { account, part } => {
+            Fact::Credit(CreditFact::Expire { account, part }) => {
                 coverage.count("written off");
                 let sums = self.sums.entry(account.to_string()).or_default();
                 sums.available -= signed(part.credits);
                 sums.expired += signed(part.credits);
             }
-            Fact::FreezeChanged {
+            Fact::Account(AccountFact::FreezeChanged {
                 account,
                 reason: why,
-            } => {
+            }) => {
                 if why.is_some() {
                     self.frozen.insert(account.to_string());
                 } else {
                     self.frozen.remove(&account.to_string());
                 }
             }
-            Fact::AliasAdded { account, alias } => {
+            Fact::Account(AccountFact::AliasAdded { account, alias }) => {
                 self.names.insert(alias.to_string(), account.to_string());
             }
-            Fact::Hold { .. } => self.apply_hold(fact, policy),
-            Fact::Post { booking } => self.end_hold(booking.as_str(), HoldState::Posted),
-            Fact::Void {
+            Fact::Charge(ChargeFact::Hold { .. }) => self.apply_hold(fact, policy),
+            Fact::Charge(ChargeFact::Post { booking }) => {
+                self.end_hold(booking.as_str(), HoldState::Posted)
+            }
+            Fact::Charge(ChargeFact::Void {
                 booking,
                 refund_parts: back,
                 ..
-            } => {
+            }) => {
                 coverage.count("voided");
                 self.add_restored_lots(back);
                 self.end_hold(booking.as_str(), HoldState::Voided);
             }
-            Fact::Refund {
+            Fact::Charge(ChargeFact::Refund {
                 booking,
                 parts,
                 close,
                 ..
-            } => {
+            }) => {
                 self.add_restored_lots(parts);
                 let credits = signed(parts.iter().map(|part| part.credits).sum());
                 self.apply_refund(booking.as_str(), credits);
@@ -173,27 +175,27 @@ impl ReferenceLedger {
                     self.close_charge(booking.as_str(), HoldState::Refunded, author);
                 }
             }
-            Fact::ChargeClosed { booking, .. } => {
+            Fact::Charge(ChargeFact::Closed { booking, .. }) => {
                 self.close_charge(booking.as_str(), HoldState::Final, author)
             }
-            Fact::Move { from, to, .. } => {
+            Fact::Charge(ChargeFact::Move { from, to, .. }) => {
                 coverage.count("carried");
                 self.apply_move(from.as_str(), to.uid.as_str());
             }
-            Fact::RequestDecided { request } => self.apply_decision(request),
-            Fact::CallRecorded { .. }
-            | Fact::UnresolvedListed { .. }
-            | Fact::UnresolvedResolved { .. } => {}
-            Fact::IntentSettled { request, outcome } => {
+            Fact::Request(RequestFact::Decided { request }) => self.apply_decision(request),
+            Fact::Request(RequestFact::CallRecorded { .. }) | Fact::Unresolved(_) => {}
+            Fact::Request(RequestFact::IntentSettled { request, outcome }) => {
                 self.apply_outcome(request.as_str(), *outcome, coverage)
             }
             // The reference does not track facts about the ledger itself.
             Fact::Ledger(_) => {}
-            Fact::AccountOpened { .. }
-            | Fact::AliasRemoved { .. }
-            | Fact::AccountDescribed { .. }
-            | Fact::PinChanged { .. }
-            | Fact::RequestReviewed { .. } => unreachable!("nobody here writes it"),
+            Fact::Account(
+                AccountFact::Opened { .. }
+                | AccountFact::AliasRemoved { .. }
+                | AccountFact::Described { .. }
+                | AccountFact::PinChanged { .. },
+            )
+            | Fact::Request(RequestFact::Reviewed { .. }) => unreachable!("nobody here writes it"),
         }
     }
 
@@ -208,13 +210,13 @@ impl ReferenceLedger {
     }
 
     fn apply_hold(&mut self, fact: &Fact, policy: &Policy) {
-        let Fact::Hold {
+        let Fact::Charge(ChargeFact::Hold {
             booking,
             request,
             account,
             parts,
             ..
-        } = fact
+        }) = fact
         else {
             unreachable!("called for a hold")
         };

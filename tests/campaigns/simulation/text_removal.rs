@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use maitred::domain::entry_reason::{EntryCode, EntryReason};
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{
+    AccountFact, ChargeFact, CreditFact, Fact, RequestFact, UnresolvedFact,
+};
 use maitred::domain::ledger_state::LedgerFact;
 
 /// Replaces every text.
@@ -22,18 +24,19 @@ fn scrub_reason(reason: &mut EntryReason) {
 /// Returns the fact without its texts.
 pub fn scrub_fact(mut fact: Fact) -> Fact {
     match &mut fact {
-        Fact::Grant { reason, .. }
-        | Fact::Revoke { reason, .. }
-        | Fact::RequestReviewed { reason, .. } => {
+        Fact::Credit(CreditFact::Grant { reason, .. } | CreditFact::Revoke { reason, .. })
+        | Fact::Request(RequestFact::Reviewed { reason, .. }) => {
             replace_text(reason);
         }
-        Fact::FreezeChanged {
+        Fact::Account(AccountFact::FreezeChanged {
             reason: Some(why), ..
-        } => replace_text(why),
-        Fact::Void { reason: why, .. }
-        | Fact::Refund { reason: why, .. }
-        | Fact::ChargeClosed { reason: why, .. } => scrub_reason(why),
-        Fact::RequestDecided { request } => {
+        }) => replace_text(why),
+        Fact::Charge(
+            ChargeFact::Void { reason: why, .. }
+            | ChargeFact::Refund { reason: why, .. }
+            | ChargeFact::Closed { reason: why, .. },
+        ) => scrub_reason(why),
+        Fact::Request(RequestFact::Decided { request }) => {
             let request = Arc::make_mut(request);
             replace_text(&mut request.title);
             for reason in &mut request.reasons {
@@ -46,24 +49,26 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
                 replace_text(&mut finding.detail);
             }
         }
-        Fact::CallRecorded { call, .. } => replace_text(&mut call.text),
-        Fact::UnresolvedListed { detail, .. } => replace_text(detail),
-        Fact::UnresolvedResolved { reason, .. } => replace_text(reason),
+        Fact::Request(RequestFact::CallRecorded { call, .. }) => replace_text(&mut call.text),
+        Fact::Unresolved(UnresolvedFact::Listed { detail, .. }) => replace_text(detail),
+        Fact::Unresolved(UnresolvedFact::Resolved { reason, .. }) => replace_text(reason),
         Fact::Ledger(
             LedgerFact::Identified { reason, .. } | LedgerFact::RestoreAccepted { reason },
         ) => replace_text(reason),
         Fact::Ledger(LedgerFact::Restored { .. })
-        | Fact::FreezeChanged { reason: None, .. }
-        | Fact::AccountOpened { .. }
-        | Fact::AliasAdded { .. }
-        | Fact::AliasRemoved { .. }
-        | Fact::AccountDescribed { .. }
-        | Fact::PinChanged { .. }
-        | Fact::Expire { .. }
-        | Fact::Hold { .. }
-        | Fact::Post { .. }
-        | Fact::Move { .. }
-        | Fact::IntentSettled { .. } => {}
+        | Fact::Account(
+            AccountFact::FreezeChanged { reason: None, .. }
+            | AccountFact::Opened { .. }
+            | AccountFact::AliasAdded { .. }
+            | AccountFact::AliasRemoved { .. }
+            | AccountFact::Described { .. }
+            | AccountFact::PinChanged { .. },
+        )
+        | Fact::Credit(CreditFact::Expire { .. })
+        | Fact::Charge(
+            ChargeFact::Hold { .. } | ChargeFact::Post { .. } | ChargeFact::Move { .. },
+        )
+        | Fact::Request(RequestFact::IntentSettled { .. }) => {}
     }
     fact
 }

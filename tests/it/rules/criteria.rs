@@ -8,7 +8,7 @@ use maitred::domain::criteria::on_violation::{OnViolation, Wait};
 use maitred::domain::criteria::price::Price;
 use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::decision::DecisionOutcome;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, ChargeFact, Fact, RequestFact};
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, RequestId};
 use maitred::domain::refund_policy::OnReschedule;
@@ -429,9 +429,11 @@ async fn a_wait_counts_from_the_first_record_of_its_own_reason() {
         let bo = AccountId::parse("bo@example.com").unwrap();
         fixture.policy.gates[0].short_of_credit = OnViolation::wait_for(Span::hours(2));
         fixture.grant(bo.as_str(), 1).await;
-        let frozen = |why: Option<&str>| Fact::FreezeChanged {
-            account: bo.clone(),
-            reason: why.map(str::to_owned),
+        let frozen = |why: Option<&str>| {
+            Fact::Account(AccountFact::FreezeChanged {
+                account: bo.clone(),
+                reason: why.map(str::to_owned),
+            })
         };
         commit_fact(&fixture, frozen(Some("a talk first"))).await;
         let lesson = fixture.event_types.lesson;
@@ -578,10 +580,10 @@ async fn add_charges(fixture: &mut PassFixture, count: usize) {
         request.bookings = vec![booking.clone()];
         request.state = RequestState::Recorded;
         [
-            Fact::RequestDecided {
+            Fact::Request(RequestFact::Decided {
                 request: request.into(),
-            },
-            Fact::Hold {
+            }),
+            Fact::Charge(ChargeFact::Hold {
                 booking,
                 request: id.clone(),
                 account: charge.account.clone(),
@@ -591,12 +593,12 @@ async fn add_charges(fixture: &mut PassFixture, count: usize) {
                 start: charge.start,
                 end: charge.end,
                 terms: charge.terms.clone(),
-            },
-            Fact::Post { booking: uid },
-            Fact::IntentSettled {
+            }),
+            Fact::Charge(ChargeFact::Post { booking: uid }),
+            Fact::Request(RequestFact::IntentSettled {
                 request: id,
                 outcome: DecisionOutcome::Confirmed,
-            },
+            }),
         ]
     });
     let at = fixture.clock.now();

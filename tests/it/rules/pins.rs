@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{AccountFact, Fact};
 use maitred::domain::id::{AccountId, Address};
 use maitred::domain::refund_policy::OnUnmanaged;
 use maitred::domain::snapshot::PinResult;
@@ -36,10 +36,10 @@ fn require_pin(fixture: &mut PassFixture) {
 }
 
 async fn set_pin(fixture: &PassFixture, account: &str, pin: &str) {
-    let fact = Fact::PinChanged {
+    let fact = Fact::Account(AccountFact::PinChanged {
         account: AccountId::parse(account).unwrap(),
         hash: Some(hash(pin).unwrap()),
-    };
+    });
     commit_fact(fixture, fact).await;
 }
 
@@ -112,10 +112,10 @@ async fn after_some_wrong_pins_no_pin_is_checked_for_a_day() {
         fixture.grant("cy@example.com", 100).await;
         set_pin(&fixture, "bo@example.com", RIGHT_PIN).await;
         set_pin(&fixture, "cy@example.com", RIGHT_PIN).await;
-        let alias = Fact::AliasAdded {
+        let alias = Fact::Account(AccountFact::AliasAdded {
             account: AccountId::parse("bo@example.com").unwrap(),
             alias: Address::parse("bo@work.example").unwrap(),
-        };
+        });
         commit_fact(&fixture, alias).await;
         let lesson = fixture.event_types.lesson;
         let start = |day: u32, hour: usize| format!("2026-12-{day:02}T{hour:02}:00:00Z");
@@ -286,10 +286,10 @@ async fn guesses_that_are_spread_over_many_members_are_limited() {
         .collect();
     for who in &members {
         fixture.grant(who, 100).await;
-        let fact = Fact::PinChanged {
+        let fact = Fact::Account(AccountFact::PinChanged {
             account: AccountId::parse(who).unwrap(),
             hash: Some(pin.clone()),
-        };
+        });
         commit_fact(&fixture, fact).await;
     }
     let start = |n: usize| format!("2026-12-{:02}T{:02}:00:00Z", 1 + n / 24, n % 24);
@@ -423,10 +423,10 @@ async fn pins_beyond_the_limit_of_a_pass_are_left_for_the_next() {
     for n in 0..66 {
         let who = format!("m{n}@example.com");
         fixture.grant(&who, 1).await;
-        let fact = Fact::PinChanged {
+        let fact = Fact::Account(AccountFact::PinChanged {
             account: AccountId::parse(&who).unwrap(),
             hash: Some(hashed.clone()),
-        };
+        });
         commit_fact(&fixture, fact).await;
         let start = format!("2026-12-{:02}T{:02}:00:00Z", 3 + n / 20, n % 20);
         uids.push(request_with(

@@ -11,7 +11,7 @@ use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::Criteria;
 use crate::domain::criteria::global_policy::{GlobalPolicy, LookupRequirement, ManagedUsers};
 use crate::domain::criteria::time_window::TimeWindow;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{AccountFact, CreditFact, Fact};
 use crate::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, RefuseWith};
 use crate::domain::id::{AccountId, EventTypeKey, Reference};
 use crate::domain::plan::Action;
@@ -77,17 +77,17 @@ fn booking_file(uid: &str, start: &str, pin: Option<&str>) -> String {
 fn store_with_member() -> MemoryStore {
     let account = AccountId::parse("bo@example.com").unwrap();
     let facts = vec![
-        Fact::Grant {
+        Fact::Credit(CreditFact::Grant {
             reference: Reference::parse("grant").unwrap(),
             account: account.clone(),
             credits: 10,
             expires: None,
             reason: "test".to_owned(),
-        },
-        Fact::PinChanged {
+        }),
+        Fact::Account(AccountFact::PinChanged {
             account,
             hash: Some(hash("lock-4711").unwrap()),
-        },
+        }),
     ];
     let mut store = MemoryStore::new();
     store.commit(time(NOW), facts, &[]).unwrap();
@@ -221,13 +221,13 @@ fn club_policy() -> Policy {
 }
 
 fn grant_credits(store: &mut MemoryStore, account: &str) {
-    let fact = Fact::Grant {
+    let fact = Fact::Credit(CreditFact::Grant {
         reference: Reference::parse(account).unwrap(),
         account: AccountId::parse(account).unwrap(),
         credits: 10,
         expires: None,
         reason: "test".to_owned(),
-    };
+    });
     store.commit(time(NOW), vec![fact], &[]).unwrap();
 }
 
