@@ -23,11 +23,17 @@ pub const MAX_FACTS: usize = 200_000;
 /// One immutable recorded change, grouped by what it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
+    /// An account was opened, or its names, data, freeze or PIN changed.
     Account(AccountFact),
+    /// Credits were given or taken away without a booking.
     Credit(CreditFact),
+    /// Credits of a booking were held, spent, given back or passed on.
     Charge(ChargeFact),
+    /// A request was decided or reviewed, or its decision was carried out.
     Request(RequestFact),
+    /// The list of bookings that a person has to look at changed.
     Unresolved(UnresolvedFact),
+    /// The ledger got an owner, or a backup was restored.
     Ledger(LedgerFact),
 }
 
@@ -36,32 +42,46 @@ pub enum Fact {
 pub enum AccountFact {
     /// An account exists from now on.
     Opened {
+        /// The new account.
         account: AccountId,
     },
     /// The member has another address.
     AliasAdded {
+        /// The member's account.
         account: AccountId,
+        /// The address that leads to the account from now on.
         alias: Address,
     },
+    /// An address no longer leads to the account.
     AliasRemoved {
+        /// The member's account.
         account: AccountId,
+        /// The address that is removed.
         alias: Address,
     },
     /// The data that rules may read. It replaces the earlier data.
     Described {
+        /// The member's account.
         account: AccountId,
+        /// The member's tier. `None`: the member has no tier.
         tier: Option<String>,
+        /// All tags of the member.
         tags: BTreeSet<String>,
+        /// All further data about the member, by name.
         attributes: BTreeMap<String, String>,
     },
     /// The account is frozen with a reason, or no longer frozen (`None`).
     FreezeChanged {
+        /// The member's account.
         account: AccountId,
+        /// Why an operator freezes the account.
         reason: Option<String>,
     },
     /// The hash of the member's PIN. `None`: the member has no PIN.
     PinChanged {
+        /// The member's account.
         account: AccountId,
+        /// The hash of the PIN; never the PIN.
         hash: Option<String>,
     },
 }
@@ -71,21 +91,35 @@ pub enum AccountFact {
 pub enum CreditFact {
     /// Credits are given. The account is opened if it does not exist.
     Grant {
+        /// The name of the grant, by which a repeated command is recognized.
         reference: Reference,
+        /// The account that gets the credits.
         account: AccountId,
+        /// The credits that are given: from 1 to `MAX_CREDITS`.
         credits: Credits,
+        /// The instant from which the credits count as expired. `None`: never.
         expires: Option<Time>,
+        /// Why the credits are given, for people.
         reason: String,
     },
     /// An operator takes back credits that are left.
     Revoke {
+        /// The name of the revocation, by which a repeated command is recognized.
         reference: Reference,
+        /// The account that loses the credits.
         account: AccountId,
+        /// The lots that lose credits, and how many each.
         parts: Vec<LotPart>,
+        /// Why the credits are taken back, for people.
         reason: String,
     },
     /// What was left of a lot expires.
-    Expire { account: AccountId, part: LotPart },
+    Expire {
+        /// The account of the lot.
+        account: AccountId,
+        /// The lot and the credits that were left.
+        part: LotPart,
+    },
 }
 
 /// An entry about the charge of a booking.
@@ -93,38 +127,59 @@ pub enum CreditFact {
 pub enum ChargeFact {
     /// A recorded decision to confirm reserves credits for one booking.
     Hold {
+        /// The booking that the credits pay for.
         booking: BookingRef,
+        /// The request whose decision reserves the credits.
         request: RequestId,
+        /// The account that pays.
         account: AccountId,
+        /// The lots that pay, and how much each. Empty when the booking costs nothing.
         parts: Vec<LotPart>,
+        /// The number of the booking's event type. `None` when the event type was deleted.
         event_type: Option<EventTypeId>,
+        /// The host's number. `None` when the server shows no host, or when the user was deleted.
         host: Option<HostId>,
+        /// When the booking starts.
         start: Time,
+        /// When the booking ends.
         end: Time,
         /// The terms on which the credits come back. `None` in logs of older versions.
         terms: Option<Arc<RefundTerms>>,
     },
     /// The hold is spent.
-    Post { booking: BookingUid },
+    Post {
+        /// The booking that was confirmed.
+        booking: BookingUid,
+    },
     /// The hold is given back.
     Void {
+        /// The booking that the hold was for.
         booking: BookingUid,
+        /// Why the credits come back.
         reason: EntryReason,
         /// The lots that the parts go to. When empty, each part goes back to the lot that paid.
         refund_parts: Vec<RefundPart>,
     },
     /// The charge is given back, in full or in part.
     Refund {
+        /// The booking that the charge was for.
         booking: BookingUid,
+        /// The lots that paid and the credits that come back. Empty when none come back.
         parts: Vec<RefundPart>,
+        /// Whether the charge is closed, so that no further refund follows.
         close: bool,
+        /// Why the credits come back.
         reason: EntryReason,
     },
     /// The booking's successor takes over the charge.
     Move {
+        /// The booking that paid so far.
         from: BookingUid,
+        /// The successor, which has the charge from now on.
         to: BookingRef,
+        /// When the successor starts.
         start: Time,
+        /// When the successor ends.
         end: Time,
         /// Credits that a later cancellation by the booker does not give back, because a
         /// cancellation at the moment of the move would have cost them.
@@ -132,7 +187,9 @@ pub enum ChargeFact {
     },
     /// The charge is final, because nothing can change any more.
     Closed {
+        /// The booking that the charge is for.
         booking: BookingUid,
+        /// Why the credits stay spent.
         reason: EntryReason,
     },
 }
@@ -142,19 +199,32 @@ pub enum ChargeFact {
 pub enum RequestFact {
     /// A decision. With state `Recorded` it is an intent; with `Noted` the request may be decided
     /// again. The fact does not change the request's review.
-    Decided { request: Arc<Request> },
+    Decided {
+        /// The request with the decision, as it is recorded.
+        request: Arc<Request>,
+    },
     /// An operator's review of a request that is only noted. The next pass decides by the review,
     /// and a later review replaces it.
     Reviewed {
+        /// The request's id.
         request: RequestId,
+        /// What the operator decides.
         decision: OperatorDecision,
+        /// Why the operator decides so, for people.
         reason: String,
     },
     /// A call was made for an intent.
-    CallRecorded { request: RequestId, call: CallNote },
+    CallRecorded {
+        /// The intent's id.
+        request: RequestId,
+        /// The call and its result.
+        call: CallNote,
+    },
     /// The intent is finished, or something else happened to the booking first.
     IntentSettled {
+        /// The intent's id.
         request: RequestId,
+        /// How the intent ended.
         outcome: DecisionOutcome,
     },
 }
@@ -164,19 +234,27 @@ pub enum RequestFact {
 pub enum UnresolvedFact {
     /// A booking is put on the list. The fact replaces the item with the same code.
     Listed {
+        /// The booking that a person has to look at.
         booking: BookingRef,
+        /// Why the booking is listed.
         code: UnresolvedCode,
+        /// The account that pays or should pay. `None` when no account is known.
         account: Option<AccountId>,
         /// When the item leaves the list by itself.
         until: Option<Time>,
+        /// What was found, for people.
         detail: String,
     },
     /// A booking is taken off the list. An operator may also resolve a booking that is not on the
     /// list, so that it is never put there.
     Resolved {
+        /// The booking that is taken off.
         booking: BookingUid,
+        /// The code of the item that is taken off. Items with other codes stay.
         code: UnresolvedCode,
+        /// Why the item is taken off, for people.
         reason: String,
+        /// The actor that takes the item off.
         by: Resolver,
     },
 }
@@ -244,6 +322,7 @@ impl Fact {
 pub struct RefundPart {
     /// The lot that paid.
     pub grant: Reference,
+    /// The credits that go back.
     pub credits: Credits,
     /// The name and the expiry of a new lot that replaces the one that paid.
     pub replacement_lot: Option<(Reference, Time)>,
@@ -254,6 +333,8 @@ pub struct RefundPart {
 pub struct Commit {
     /// The commit's number: from 1, without gaps.
     pub seq: u64,
+    /// When the commit was written, by the local clock.
     pub at: Time,
+    /// The facts, in the order in which they are applied.
     pub facts: Vec<Fact>,
 }

@@ -30,6 +30,7 @@ use super::unresolved::{UnresolvedBooking, UnresolvedCode};
 /// The records that facts add up to. The store's overlay implements this trait (on sled or on
 /// memory).
 pub trait LedgerRecords {
+    /// Why records cannot be read.
     type Error;
 
     /// # Errors
@@ -56,12 +57,19 @@ pub trait LedgerRecords {
     /// Returns an error when the records cannot be read.
     fn ledger_state(&mut self) -> Result<LedgerState, Self::Error>;
 
+    /// Replaces the account with this id, or adds the account.
     fn put_account(&mut self, account: Account);
+    /// Makes the alias lead to this account, or to none (`None`).
     fn put_alias(&mut self, alias: Address, account: Option<AccountId>);
+    /// Adds the record of a grant or a revocation under its reference.
     fn put_grant_record(&mut self, record: GrantRecord);
+    /// Replaces the request with this id, or adds the request.
     fn put_request(&mut self, request: Request);
+    /// Replaces the charge of its booking, or adds the charge.
     fn put_charge(&mut self, charge: Charge);
+    /// Replaces all items of the booking on the unresolved list.
     fn put_unresolved(&mut self, booking: BookingUid, items: Vec<UnresolvedBooking>);
+    /// Replaces the state of the ledger as a whole.
     fn put_ledger_state(&mut self, state: LedgerState);
 }
 
@@ -69,31 +77,51 @@ pub trait LedgerRecords {
 /// log; nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
+    /// The fact names an account that was never opened.
     #[error("account {0} does not exist")]
     NoAccount(AccountId),
+    /// The account to open is open already.
     #[error("account {0} exists already")]
     AccountExists(AccountId),
+    /// The alias is the id or an alias of an account.
     #[error("{alias} is already a name of account {account}")]
-    NameTaken { alias: String, account: AccountId },
+    NameTaken {
+        /// The alias as it was given.
+        alias: String,
+        /// The account that has the name.
+        account: AccountId,
+    },
+    /// The alias to remove does not lead to this account.
     #[error("account {0} has no such alias")]
     NoAlias(AccountId),
+    /// The account has `MAX_ALIASES` aliases.
     #[error("account {0} has as many aliases as one may have ({MAX_ALIASES})")]
     TooManyAliases(AccountId),
+    /// The account has `MAX_LOTS` lots that are not used up.
     #[error("account {0} has as many live grants as one may have ({MAX_LOTS})")]
     TooManyLots(AccountId),
+    /// A grant or a revocation with this reference is recorded already.
     #[error("reference {0} was used before")]
     ReferenceUsed(Reference),
+    /// The amount is 0 or more than `MAX_CREDITS`.
     #[error("{0} credits are more than one grant or booking may have, or none")]
     InvalidAmount(Credits),
+    /// The lot of this grant has fewer credits than the fact takes, or paid fewer than it gives
+    /// back.
     #[error("lot {0} does not have that much left")]
     LotShort(Reference),
+    /// The lot of this grant has an expiry that is still to come, or none.
     #[error("lot {0} has not expired")]
     NotExpired(Reference),
+    /// The booking has a charge already that the fact may not replace or add to.
     #[error("booking {0} already has a charge")]
     ChargeExists(BookingUid),
+    /// The booking's charge is missing, or is in another state than the fact requires.
     #[error("booking {booking} has no charge that is {expected}")]
     ChargeState {
+        /// The booking of the charge.
         booking: BookingUid,
+        /// The state that the fact requires, for people.
         expected: &'static str,
     },
     /// See [`refuse_ending_taken_over_charges`].
@@ -102,23 +130,34 @@ pub enum Violation {
          was moved"
     )]
     ChargeTakenOver {
+        /// The booking of the charge.
         booking: BookingUid,
+        /// The open intent that takes over the charge.
         request: RequestId,
     },
+    /// The request is missing, or is in another state than the fact requires.
     #[error("request {id} is not {expected}")]
     RequestState {
+        /// The request's id.
         id: RequestId,
+        /// The state that the fact requires, for people.
         expected: &'static str,
     },
+    /// The request has more than `MAX_OCCURRENCES` bookings.
     #[error("request {0} has as many bookings as one may have ({MAX_OCCURRENCES})")]
     TooManyOccurrences(RequestId),
+    /// The watch resolves an item that is not on the list.
     #[error("booking {booking} is not on the unresolved list as {code}")]
     NotListed {
+        /// The booking of the item.
         booking: BookingUid,
+        /// The code of the item.
         code: UnresolvedCode,
     },
+    /// The fact would break promise 1 for this account (see `Account::adds_up`).
     #[error("account {0} would not add up")]
     DoesNotAddUp(AccountId),
+    /// A backup is accepted, but none was restored since the last one was accepted.
     #[error("no restored backup waits to be accepted")]
     NothingRestored,
 }
@@ -126,8 +165,10 @@ pub enum Violation {
 /// Why a fact could not be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError<E> {
+    /// The fact does not fit the records.
     #[error("the fact does not fit: {0}")]
     Violation(#[from] Violation),
+    /// The records cannot be read; the error is the store's.
     #[error("the records cannot be read")]
     Read(E),
 }

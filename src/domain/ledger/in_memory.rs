@@ -17,12 +17,19 @@ use crate::domain::unresolved::UnresolvedBooking;
 /// The records that facts add up to, each found by its name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InMemoryLedger {
+    /// The accounts, by id.
     pub accounts: BTreeMap<AccountId, Account>,
+    /// The account that each alias leads to.
     pub aliases: BTreeMap<Address, AccountId>,
+    /// The grants and revocations, by reference.
     pub grants: BTreeMap<Reference, GrantRecord>,
+    /// The decided requests, by id.
     pub requests: BTreeMap<RequestId, Request>,
+    /// The charges, by the booking that each was held for.
     pub charges: BTreeMap<BookingUid, Charge>,
+    /// The items of the unresolved list, open and resolved, by booking.
     pub unresolved: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
+    /// The state of the ledger as a whole.
     pub state: LedgerState,
 }
 
