@@ -18,7 +18,7 @@ pub fn backup(
     args: &BackupArgs,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
-    let view = backup::back_up(&config.store.path, head, &args.to)?;
+    let view = backup::back_up(&config.store, head, &args.to)?;
     print_view(
         context.global.format,
         || status_and_ledger::render_copy(&view),
@@ -32,7 +32,7 @@ pub fn backup(
 /// Returns a refusal if there is a ledger, or if the backup does not pass its check.
 pub fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
-    let view = backup::restore(&args.from, &config.store.path, &context.clock)?;
+    let view = backup::restore(&args.from, &config.store, &context.clock)?;
     print_view(
         context.global.format,
         || status_and_ledger::render_copy(&view),

@@ -110,7 +110,7 @@ impl DemoStory<'_> {
 
     /// Gives the members their credits, as `maitred credits grant` does.
     fn grant_membership_credits(&self) -> Result<String, Refusal> {
-        offline::init(&self.config.store.path, &self.context.clock)?;
+        offline::init(&self.config.store, &self.context.clock)?;
         let mut text = String::new();
         for member in MEMBERS.iter().filter(|member| member.credits > 0) {
             let grant = Command::Grant(GrantCommand {

@@ -127,7 +127,7 @@ pub fn export_ledger(
     out: Option<&Path>,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
-    let lines = write_to(out, |to| backup::export(&config.store.path, head, to))?;
+    let lines = write_to(out, |to| backup::export(&config.store, head, to))?;
     report_export(context, out, lines, "commit")
 }
 

@@ -11,6 +11,7 @@ use crate::config::model::SHIPPED_CONFIG;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::daemon::offline;
+use crate::daemon::store_access::local_path;
 
 #[derive(Serialize)]
 struct InitView {
@@ -29,12 +30,12 @@ pub fn init(context: &Context) -> Result<u8, Refusal> {
     let path = &context.global.config;
     let config_made = write_config(context)?;
     let config = context.config()?.config;
-    let ledger_made = offline::init(&config.store.path, &context.clock)?;
+    let ledger_made = offline::init(&config.store, &context.clock)?;
     let view = InitView {
         schema: SCHEMA,
         config: path.display().to_string(),
         config_made,
-        ledger: config.store.path.display().to_string(),
+        ledger: local_path(&config.store).display().to_string(),
         ledger_made,
     };
     print_view(context.global.format, || render_plain(&view), &view)

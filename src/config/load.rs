@@ -83,7 +83,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::model::SHIPPED_CONFIG;
+    use crate::config::model::{SHIPPED_CONFIG, StoreConfig};
 
     #[test]
     fn unusable_files_are_refused() {
@@ -116,7 +116,9 @@ mod tests {
         let path = folder.path().join("config.toml");
         fs::write(&path, SHIPPED_CONFIG.replace("/var/lib/maitred", "state")).unwrap();
         let config = load(&path).unwrap().config;
-        assert_eq!(config.store.path, folder.path().join("state"));
+        let path = folder.path().join("state");
+        assert_eq!(config.state_dir(), path);
+        assert_eq!(config.store, StoreConfig::Local { path });
         let socket = folder.path().join("state/control.sock");
         assert_eq!(config.control.socket, Some(socket));
     }

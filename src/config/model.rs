@@ -1,6 +1,6 @@
 //! The configuration as plain values. The rows of the keys set them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::recurrence::Recurrence;
@@ -65,11 +65,14 @@ pub struct Schedule {
     pub audit: Recurrence,
 }
 
-/// Where the log and the projection are kept.
+/// Where the ledger is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreConfig {
-    /// The directory of the log and the projection.
-    pub path: PathBuf,
+pub enum StoreConfig {
+    /// A log and its projection in a directory of this machine.
+    Local {
+        /// The directory of the log and the projection.
+        path: PathBuf,
+    },
 }
 
 /// Where a running daemon answers commands.
@@ -80,6 +83,13 @@ pub struct Control {
 }
 
 impl Config {
+    /// Returns the directory of this process: the socket and what speeds up the next start are there.
+    /// With a local store it is the directory of the store.
+    pub fn state_dir(&self) -> &Path {
+        let StoreConfig::Local { path } = &self.store;
+        path
+    }
+
     /// Returns a configuration in which no key is set. The rows of the keys set the defaults.
     pub(super) fn blank() -> Self {
         let never = Recurrence::Span(Span::zero());
@@ -99,7 +109,7 @@ impl Config {
                 watch: never.clone(),
                 audit: never,
             },
-            store: StoreConfig {
+            store: StoreConfig::Local {
                 path: PathBuf::new(),
             },
             control: Control { socket: None },

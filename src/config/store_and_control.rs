@@ -1,10 +1,12 @@
 //! The sections `[store]` and `[control]`: where the ledger is, and where the daemon answers.
 
+use std::path::PathBuf;
+
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::Affects::Operation;
 use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
-use super::model::Config;
+use super::model::{Config, StoreConfig};
 use super::reader::{TomlTable, TomlValue};
 use super::value;
 use super::value_type::{FILE_PATH, FieldAt, SpecialField};
@@ -21,11 +23,16 @@ pub(super) const STORE: Section<Config> = Section {
         affects: Operation,
         doc: "The directory of the ledger. One process uses it at a time. Back it up with \
             `maitred backup`.",
-        field: &FieldAt(|config: &mut Config| &mut config.store.path, FILE_PATH),
+        field: &FieldAt(local_path, FILE_PATH),
     }]],
     renamed: &[],
     complete: |_, _, _, _| {},
 };
+
+fn local_path(config: &mut Config) -> &mut PathBuf {
+    let StoreConfig::Local { path } = &mut config.store;
+    path
+}
 
 pub(super) const CONTROL: Section<Config> = Section {
     path: "control",
@@ -58,7 +65,7 @@ fn read_socket(
 ) {
     if item.as_text() == Some("") {
         config.control.socket = None;
-    } else if let Some(path) = value::read_path(item, &config.store.path, report) {
+    } else if let Some(path) = value::read_path(item, config.state_dir(), report) {
         config.control.socket = Some(path);
     }
 }

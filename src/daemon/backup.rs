@@ -6,23 +6,23 @@ use std::path::Path;
 
 use super::commands::operator_log;
 use super::error_chain::error_chain;
-use super::failure::Failure;
 use super::ownership;
-use super::process::log_progress;
+use super::store_access::{self, local_path};
+use crate::config::model::StoreConfig;
 use crate::control::exit;
 use crate::control::protocol::ledger::{CopyView, HeadView};
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::domain::time::Clock;
 use crate::store::backup::{self, CopyError, LogCopy};
 use crate::store::lock::LockError;
-use crate::store::open::{CreateIfMissing, open};
-use crate::store::port::{Head, Maintenance, Store};
+use crate::store::port::Head;
 
-/// Copies the log of the store at `store` up to `head` into the directory `to`.
+/// Copies the log of the store up to `head` into the directory `to`.
 ///
 /// # Errors
 /// Fails when the log cannot be copied, or when the copy does not pass its check.
-pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
+pub fn back_up(store: &StoreConfig, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
+    let store = local_path(store);
     let copied = backup::back_up(store, &to_head(head), to).map_err(to_refusal)?;
     Ok(copy_view("backup", store, to, copied))
 }
@@ -31,29 +31,28 @@ pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Ref
 ///
 /// # Errors
 /// Fails when there is a ledger already, or when the backup does not pass its check.
-pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
-    ownership::check_owner(store)?;
-    let copied = backup::restore(from, store, clock()).map_err(to_refusal)?;
-    let opened =
-        open(store, CreateIfMissing::No, clock(), &mut log_progress).map_err(Failure::from)?;
-    opened
-        .notices
-        .iter()
-        .for_each(|notice| tracing::debug!("{notice}"));
-    let mut opened = opened.store;
+pub fn restore(from: &Path, store: &StoreConfig, clock: &Clock) -> Result<CopyView, Refusal> {
+    let path = local_path(store);
+    ownership::check_owner(path)?;
+    let copied = backup::restore(from, path, clock()).map_err(to_refusal)?;
+    let mut opened = store_access::connect_restored(store, clock())?;
     operator_log::log_change("restore", operator_log::own_uid(), opened.head().seq);
     if let Err(error) = opened.close() {
         tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
     }
-    Ok(copy_view("restore", from, store, copied))
+    Ok(copy_view("restore", from, path, copied))
 }
 
 /// Writes the log's commits as lines, and returns how many there are.
 ///
 /// # Errors
 /// Fails when a line does not pass its check, or cannot be written.
-pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64, ExportError> {
-    match backup::export(store, &to_head(head), out) {
+pub fn export(
+    store: &StoreConfig,
+    head: &HeadView,
+    out: &mut dyn Write,
+) -> Result<u64, ExportError> {
+    match backup::export(local_path(store), &to_head(head), out) {
         Ok(commits) => Ok(commits),
         Err(CopyError::Write(error)) => Err(ExportError::Write(error)),
         Err(error) => Err(ExportError::Refused(to_refusal(error))),

@@ -17,6 +17,7 @@ pub mod run;
 pub mod run_once;
 pub mod schedule;
 pub mod signals;
+pub mod store_access;
 pub mod telemetry;
 pub mod timetable;
 pub mod views;

@@ -1,22 +1,20 @@
 //! Commands when no daemon runs: they give the same answers, and open the store only while they
 //! run.
 
-use std::path::Path;
-
 use tokio::sync::mpsc;
 
 use super::commands::operator_log;
 use super::error_chain::error_chain;
 use super::failure::Failure;
-use super::ownership;
-use super::process::{log_notice, log_progress, open_store};
+use super::process::open_store;
 use super::run_once::pass_until_idle;
 use super::signals;
+use super::store_access;
 use super::views;
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
 use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
-use crate::config::model::Config;
+use crate::config::model::{Config, StoreConfig};
 use crate::control::command_profile::LedgerAccess;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::plan::Problem;
@@ -26,10 +24,7 @@ use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, run_watch_with_report};
 use crate::store::memory::MemoryStore;
-use crate::store::open::{CreateIfMissing, open};
-use crate::store::open_report::OpenError;
-use crate::store::port::{Maintenance, Store};
-use crate::store::read_only::read;
+use crate::store::port::Maintenance;
 use crate::store::store_thread::StoreHandle;
 
 /// What one run does.
@@ -77,29 +72,21 @@ fn open_store_for(
     clock: &Clock,
     command: &Command,
 ) -> Result<Box<dyn Maintenance>, Failure> {
-    let path = &config.store.path;
     let access = command.profile().ledger_access;
     if access == LedgerAccess::Write {
-        ownership::check_owner(path)?;
-        let opened = open(path, CreateIfMissing::No, clock(), &mut log_progress)?;
-        opened.notices.iter().for_each(log_notice);
-        return Ok(Box::new(opened.store));
+        return store_access::connect(&config.store, clock());
     }
-    match read(path, &mut log_progress) {
-        Ok(reading) => {
-            if let Some(torn) = reading.torn_line_warning {
-                tracing::warn!("{torn}");
-            }
-            Ok(Box::new(reading.store))
-        }
-        Err(OpenError::NoStore(path)) if access == LedgerAccess::ReadIfPresent => {
+    match store_access::read(&config.store, &mut store_access::log_progress)? {
+        Some(store) => Ok(store),
+        None if access == LedgerAccess::ReadIfPresent => {
+            let path = store_access::local_path(&config.store);
             tracing::warn!(
                 "there is no ledger in {} yet: judged as if it were empty",
                 path.display()
             );
             Ok(Box::new(MemoryStore::new()))
         }
-        Err(error) => Err(error.into()),
+        None => Err(store_access::missing_ledger(&config.store)),
     }
 }
 
@@ -163,7 +150,7 @@ async fn run_passes(
     let store: Box<dyn Maintenance> = if dry_run {
         open_store_for(config, clock, &Command::Plan {})?
     } else {
-        Box::new(open_store(&config.store.path, clock).await?)
+        open_store(&config.store, clock).await?
     };
     let (store, thread) = StoreHandle::start(store)
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
@@ -210,7 +197,7 @@ async fn run_passes_and_watch(
         return;
     }
     outcome.report = Some(report);
-    let folder = &config.store.path;
+    let folder = config.state_dir();
     let mut watching = WatchState::load(folder);
     let now = (ports.clock)();
     let scope = match mode {
@@ -251,14 +238,8 @@ async fn run_passes_and_watch(
 ///
 /// # Errors
 /// Fails when the ledger cannot be created or opened.
-pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
-    ownership::check_owner(path)?;
-    let opened = open(path, CreateIfMissing::Yes, clock(), &mut log_progress)?;
-    let created = opened
-        .notices
-        .iter()
-        .any(|notice| matches!(notice, crate::store::open_report::OpenNotice::Created(_)));
-    let mut store = opened.store;
+pub fn init(store: &StoreConfig, clock: &Clock) -> Result<bool, Failure> {
+    let (mut store, created) = store_access::create(store, clock())?;
     if created {
         operator_log::log_change("init", operator_log::own_uid(), store.head().seq);
     }

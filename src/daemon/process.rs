@@ -8,21 +8,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::calendar;
 use super::error_chain::error_chain;
 use super::failure::Failure;
-use super::ownership;
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
 use super::signals;
+use super::store_access;
 use super::timetable::{DueTimes, ScheduledJob};
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
-use crate::config::model::Config;
+use crate::config::model::{Config, StoreConfig};
 use crate::control::listener::Listener;
 use crate::control::server::{ReceivedCommand, serve as serve_clients};
 use crate::domain::time::Clock;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::StopSignal;
-use crate::store::log_store::LogStore;
-use crate::store::open::{CreateIfMissing, open};
-use crate::store::open_report::{OpenNotice, Progress};
 use crate::store::port::Maintenance;
 use crate::store::store_thread::StoreHandle;
 
@@ -39,8 +36,8 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = signals::listen(wakes.clone())
         .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
-    let store = open_store(&config.store.path, &clock).await?;
-    let (store, thread) = StoreHandle::start(Box::new(store))
+    let store = open_store(&config.store, &clock).await?;
+    let (store, thread) = StoreHandle::start(store)
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
     let (stop_clients, stopped) = oneshot::channel::<()>();
     let clients = match &config.control.socket {
@@ -108,43 +105,19 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     ended.map(|_| ())
 }
 
-/// Opens the ledger, and logs what was found and the progress of long work.
+/// Opens the ledger as [`store_access::connect`] does, on a thread of its own, because that may take
+/// long.
 ///
 /// # Errors
-/// Fails like the store's `open`.
-pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure> {
-    ownership::check_owner(path)?;
-    let path = path.to_owned();
-    let now = clock();
-    let opened = tokio::task::spawn_blocking(move || {
-        open(&path, CreateIfMissing::No, now, &mut log_progress)
-    })
-    .await
-    .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))??;
-    for notice in &opened.notices {
-        log_notice(notice);
-    }
-    Ok(opened.store)
-}
-
-/// Logs what opening the store had to do.
-pub fn log_notice(notice: &OpenNotice) {
-    match notice {
-        OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => {
-            tracing::info!("{notice}")
-        }
-        OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionRebuilt { .. } => {
-            tracing::warn!("{notice}")
-        }
-    }
-}
-
-/// Logs how far the rebuilding of the projection has come.
-pub fn log_progress(progress: Progress) {
-    let percent = (progress.done * 100)
-        .checked_div(progress.total)
-        .unwrap_or(100);
-    tracing::info!("rebuilding from the log: {percent} %");
+/// Fails like [`store_access::connect`].
+pub async fn open_store(
+    store: &StoreConfig,
+    clock: &Clock,
+) -> Result<Box<dyn Maintenance>, Failure> {
+    let (store, now) = (store.clone(), clock());
+    tokio::task::spawn_blocking(move || store_access::connect(&store, now))
+        .await
+        .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))?
 }
 
 async fn close_store(thread: std::thread::JoinHandle<Box<dyn Maintenance>>) {

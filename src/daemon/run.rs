@@ -119,7 +119,7 @@ struct Loop {
 /// from the start.
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<LoopEnd, Failure> {
     let now = (daemon.clock)();
-    let watch_state = WatchState::load(&daemon.config.store.path);
+    let watch_state = WatchState::load(daemon.config.state_dir());
     let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
     let mut state = Loop {
         policy: Arc::new(daemon.config.policy.clone()),

@@ -5,20 +5,23 @@
 
 use std::fs;
 
+use maitred::config::model::StoreConfig;
 use maitred::config::parse::parse as config;
 use maitred::config::policy_test::parse::parse as cases;
 use maitred::control::policy::ReplayView;
 use maitred::daemon::policy::case_fixture;
-use maitred::daemon::policy::replay::{ReplayQuery, replay};
+use maitred::daemon::policy::replay::{ReplayQuery, replay, replay_commits};
 use maitred::daemon::policy::snapshot_fixture::{plan_one, without_pass_limits};
 use maitred::domain::fact::{CreditFact, Fact, RequestFact};
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::plan::Action;
 use maitred::domain::time::Time;
+use maitred::store::log::commit_reader::CommitReader;
 use maitred::store::log_store::LogStore;
+use maitred::store::memory::MemoryStore;
 use maitred::store::open::{CreateIfMissing, open};
-use maitred::store::port::{Maintenance, Store};
+use maitred::store::port::{CommitSource, Maintenance, Store};
 use tempfile::TempDir;
 
 use crate::fixture::binary::run_in;
@@ -159,7 +162,31 @@ fn run_replay(folder: &TempDir, text: &str, since: &str) -> ReplayView {
         since: parse_time(since),
         limit: 100,
     };
-    replay(&folder.path().join("store"), &ask).unwrap()
+    let path = folder.path().join("store");
+    let view = replay(&StoreConfig::Local { path }, &ask).unwrap();
+    let of_memory = replay_commits(&store_in_memory(folder), &ask).unwrap();
+    assert_eq!(
+        view_lines(&of_memory),
+        view_lines(&view),
+        "any store will do"
+    );
+    view
+}
+
+/// Returns a store in memory with the commits of the ledger.
+fn store_in_memory(folder: &TempDir) -> MemoryStore {
+    let log = folder.path().join("store").join("log");
+    let mut memory = MemoryStore::new();
+    let reader = CommitReader::new(&log);
+    loop {
+        let page = reader.commits(memory.head().seq, 4).unwrap();
+        if page.is_empty() {
+            return memory;
+        }
+        for commit in page {
+            memory.commit(commit.at, commit.facts, &[]).unwrap();
+        }
+    }
 }
 
 /// Returns each difference and each unknown input as a line.

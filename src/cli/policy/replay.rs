@@ -6,6 +6,7 @@ use crate::cli::args::Format;
 use crate::cli::context::{Context, print};
 use crate::cli::render::policy;
 use crate::cli::time::{self, TimeContext, TimeMeaning};
+use crate::config::model::StoreConfig;
 use crate::control::protocol::Refusal;
 use crate::daemon::policy::replay::{ReplayQuery, replay as judge};
 use crate::domain::time::Time;
@@ -21,13 +22,16 @@ pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal>
         zone: config.policy.global.zone,
     };
     let since = parse_since(&args.since, time_context)?;
-    let store = args.store.as_deref().unwrap_or(&config.store.path);
+    let store = match &args.store {
+        Some(path) => StoreConfig::Local { path: path.clone() },
+        None => config.store.clone(),
+    };
     let query = ReplayQuery {
         policy: &config.policy,
         since,
         limit: args.limit as usize,
     };
-    let view = judge(store, &query)?;
+    let view = judge(&store, &query)?;
     let text = match context.global.format {
         Format::Plain => policy::render_replay(&view, &context.page()),
         Format::Json => policy::render_json(&view),

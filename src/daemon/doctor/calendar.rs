@@ -2,23 +2,20 @@
 //! and every gated event type. It only reads.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::check_result::{error, error_with_exit, ok, warning};
 use super::event_type;
 use crate::calcom::port::{BookingFilter, Calendar, CallError, CurrentUser, clock_difference};
-use crate::config::model::Config;
+use crate::config::model::{Config, StoreConfig};
 use crate::control::exit;
 use crate::control::protocol::CheckResultView;
+use crate::daemon::store_access;
 use crate::domain::booking::EventType;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{EventTypeId, EventTypeKey, HostKey};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Span, Time};
-use crate::store::open_report::OpenError;
-use crate::store::port::Store as _;
-use crate::store::read_only::read;
 
 /// From this difference on, an operator should check the clock: a booking's age counts in seconds.
 const CLOCK_WARNING_DIFFERENCE: Span = Span::seconds(5);
@@ -41,7 +38,7 @@ pub async fn examine(
             let (server, dialect) = (&config.calcom.base_url, config.calcom.dialect.as_str());
             findings.push(ok("dialect", format!("{server} understands {dialect}")));
             findings.extend(check_hosts(&me, policy));
-            findings.extend(check_ledger(calendar, &me, &config.store.path));
+            findings.extend(check_ledger(calendar, &me, &config.store));
         }
         Err(error) => {
             findings.push(call_failure("key", &error));
@@ -94,11 +91,15 @@ fn check_key(me: &CurrentUser) -> Vec<CheckResultView> {
 
 /// Checks that the ledger belongs to this account, as every pass does. A ledger that is missing or
 /// cannot be read is reported by `machine`.
-fn check_ledger(calendar: &dyn Calendar, me: &CurrentUser, store: &Path) -> Vec<CheckResultView> {
-    let Ok(state) = read(store, &mut |_| {}).and_then(|reading| {
-        let state = reading.store.ledger_state();
-        state.map_err(OpenError::Projection)
-    }) else {
+fn check_ledger(
+    calendar: &dyn Calendar,
+    me: &CurrentUser,
+    store: &StoreConfig,
+) -> Vec<CheckResultView> {
+    let Ok(Some(store)) = store_access::read(store, &mut |_| {}) else {
+        return Vec::new();
+    };
+    let Ok(state) = store.ledger_state() else {
         return Vec::new();
     };
     let identity = Identity {

@@ -11,16 +11,13 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
 use super::check_result::{error, error_with_exit, ok, warning};
-use crate::config::model::Config;
+use crate::config::model::{Config, StoreConfig};
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{CheckResultView, Command, CommandResult};
-use crate::daemon::failure::Failure;
+use crate::daemon::store_access;
 use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::store::lock::holder_of;
-use crate::store::open_report::OpenError;
-use crate::store::port::Store as _;
-use crate::store::read_only::read;
 
 /// Free space below which an operator should act: the log of a busy year takes less.
 const LOW_DISK_SPACE: u64 = 1024 * 1024 * 1024;
@@ -39,14 +36,16 @@ const MAX_CREDENTIAL: u64 = 64 * 1024;
 
 /// Makes every check. A check that fails does not prevent the others.
 pub fn examine(config: &Config) -> Vec<CheckResultView> {
-    let mut findings = vec![check_store(&config.store.path)];
-    findings.push(check_disk_space(&config.store.path, &free_bytes));
+    let mut findings = vec![check_store(&config.store)];
+    let path = store_access::local_path(&config.store);
+    findings.push(check_disk_space(path, &free_bytes));
     findings.push(check_socket(config.control.socket.as_deref()));
     findings.extend(config.lookups.iter().map(check_lookup));
     findings
 }
 
-fn check_store(path: &Path) -> CheckResultView {
+fn check_store(store: &StoreConfig) -> CheckResultView {
+    let path = store_access::local_path(store);
     let subject = "store";
     let shown = path.display();
     let metadata = match fs::metadata(path) {
@@ -64,14 +63,13 @@ fn check_store(path: &Path) -> CheckResultView {
     if let Some(finding) = check_owner(path, &metadata, geteuid().as_raw()) {
         return finding;
     }
-    let commits = match read(path, &mut |_| {}) {
-        Ok(reading) => reading.store.head().seq,
-        Err(OpenError::NoStore(_)) => {
+    let commits = match store_access::read(store, &mut |_| {}) {
+        Ok(Some(store)) => store.head().seq,
+        Ok(None) => {
             let text = format!("{shown} holds no ledger yet");
             return warning(subject, text, "`maitred init` makes it");
         }
-        Err(why) => {
-            let failed = Failure::from(why);
+        Err(failed) => {
             let help = "`maitred ledger verify` says more";
             return error_with_exit(failed.exit(), subject, failed.to_string(), help);
         }

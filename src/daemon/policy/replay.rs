@@ -3,16 +3,16 @@
 //! never written: whole lines up to its end, whether or not a daemon is writing to it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::historical_ledger::HistoricalLedger;
 use super::recorded_request::{booking_times, build_fixture, cover_all_bookings};
 use super::snapshot_fixture::{evaluate_one, without_pass_limits};
 use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
+use crate::config::model::StoreConfig;
 use crate::control::policy::{DifferenceView, MissingInputView, ReplayDecisionView, ReplayView};
 use crate::control::protocol::SCHEMA;
-use crate::daemon::error_chain::error_chain;
 use crate::daemon::failure::Failure;
+use crate::daemon::store_access;
 use crate::daemon::views;
 use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::fact::{Commit, Fact, RequestFact};
@@ -20,12 +20,14 @@ use crate::domain::gate::Policy;
 use crate::domain::ledger::Violation;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
-use crate::store::log::reader::{LogError, LogReader};
-use crate::store::log_store::LOG;
+use crate::store::port::CommitSource;
 
 /// Most distinct missing inputs that are reported; requests with further missing inputs still count
 /// as unknown.
 const MAX_MISSING_INPUTS: usize = 100;
+
+/// How many commits are in memory at once.
+const COMMITS_AT_ONCE: usize = 256;
 
 /// The parameters of a replay.
 #[derive(Debug, Clone)]
@@ -38,32 +40,46 @@ pub struct ReplayQuery<'a> {
     pub limit: usize,
 }
 
-/// Reads the log of a store and judges the requests in it.
+/// Judges the requests in the ledger.
 ///
 /// # Errors
-/// Fails when there is no log, or when the log cannot be read.
-pub fn replay(store: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, Failure> {
-    let log = store.join(LOG);
-    if !log.is_dir() {
+/// Fails when there is no ledger, or when its commits cannot be read.
+pub fn replay(store: &StoreConfig, query: &ReplayQuery<'_>) -> Result<ReplayView, Failure> {
+    let Some(commits) = store_access::commits(store) else {
         return Err(Failure::Failed(format!(
             "there is no ledger in {}, so nothing was recorded there",
-            store.display()
+            store_access::local_path(store).display()
         )));
-    }
-    replay_log(&log, query)
-        .map_err(|error| Failure::Store(format!("failed to {}", error_chain(&error))))
+    };
+    replay_commits(commits.as_ref(), query)
 }
 
-fn replay_log(log: &Path, query: &ReplayQuery<'_>) -> Result<ReplayView, LogError> {
+/// Judges the requests in these commits.
+///
+/// # Errors
+/// Fails when the commits cannot be read, or when they contradict each other.
+pub fn replay_commits(
+    commits: &dyn CommitSource,
+    query: &ReplayQuery<'_>,
+) -> Result<ReplayView, Failure> {
     let mut replay = Replay::new(query);
-    let mut reader = LogReader::open(log)?;
-    while let Some(line) = reader.next_line()? {
-        let (place, commit) = (line.position, line.commit());
-        let commit = commit.map_err(|fault| reader.last_line_error(fault))?;
-        let applied = replay.replay_commit(&commit);
-        applied.map_err(|violation| reader.violation_error(place, violation))?;
+    let mut after = 0;
+    loop {
+        let page = commits.commits(after, COMMITS_AT_ONCE);
+        let page = page.map_err(|error| Failure::Store(format!("failed to {error}")))?;
+        let Some(last) = page.last() else {
+            return Ok(replay.into_view());
+        };
+        after = last.seq;
+        for commit in &page {
+            replay.replay_commit(commit).map_err(|violation| {
+                Failure::Store(format!(
+                    "commit {} of the ledger contradicts the commits before it: {violation}",
+                    commit.seq
+                ))
+            })?;
+        }
     }
-    Ok(replay.into_view())
 }
 
 /// The progress of a replay.

@@ -104,7 +104,7 @@ impl Loop {
                 self.timetable.record_watch_end(watch_report, now);
                 if watch_report.complete {
                     let watch_state = self.timetable.watch_state();
-                    watch_state.save(&self.daemon.config.store.path);
+                    watch_state.save(self.daemon.config.state_dir());
                 }
                 self.watch_problems.record(&watch_report.problems);
                 tracing::debug!(

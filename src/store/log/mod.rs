@@ -10,6 +10,7 @@
 //! commit counts when its line is whole, including the newline: a torn last line is no commit.
 
 pub mod append;
+pub mod commit_reader;
 pub mod find;
 pub mod line;
 pub mod reader;

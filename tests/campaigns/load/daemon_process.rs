@@ -178,9 +178,9 @@ impl DaemonInChild {
         let loaded = maitred::config::load::load(&config_path);
         let config = loaded.unwrap_or_else(|error| panic!("{error}")).config;
         let opened = calendar::open(&config, &clock.clock()).unwrap();
-        let store = open_store(&config.store.path, &clock.clock()).await;
+        let store = open_store(&config.store, &clock.clock()).await;
         let store = store.unwrap_or_else(|error| panic!("{error}"));
-        let (store, thread) = StoreHandle::start(Box::new(store)).unwrap();
+        let (store, thread) = StoreHandle::start(store).unwrap();
         let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let (tells, ends) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let daemon = run::Daemon {
