@@ -21,7 +21,7 @@ pub struct CommandProfile {
 pub enum AnsweredBy {
     /// Only the daemon's loop.
     Daemon,
-    /// Whoever has the store: the daemon, or without one the process of the command.
+    /// The process that has the store: the daemon, or without one the process of the command.
     Store,
 }
 

@@ -347,8 +347,8 @@ fn a_decline_to_a_phone_only_booker_mentions_no_email_address() {
     let (got, shown) = evaluate_decision(&mut store, &club_policy(), PHONE_ONLY);
     assert_eq!(got, "decline unknown-booker");
     assert!(shown.contains("the telephone number you gave"), "{shown}");
-    let booker_message = shown.split("told: ").nth(1).unwrap();
-    let booker_message = booker_message.split("assumed").next().unwrap();
+    let booker_message = shown.split("booker_message: ").nth(1).unwrap();
+    let booker_message = booker_message.split("assumptions").next().unwrap();
     assert!(
         !booker_message.contains("e-mail address you gave"),
         "{booker_message}"
