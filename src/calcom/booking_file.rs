@@ -38,7 +38,7 @@ pub enum FileError {
     #[error("is not JSON: {0}")]
     NotJson(String),
     /// The text holds another number of bookings than one; the payload is that number.
-    #[error("holds {0} bookings; put the one to be judged into a file of its own")]
+    #[error("holds {0} bookings; put the booking to evaluate into a file of its own")]
     NotExactlyOne(usize),
     /// The JSON has neither the shape of a listed booking nor that of a webhook payload.
     #[error(

@@ -192,7 +192,7 @@ fn check_key(key: &str) -> Result<(), ConnectError> {
     }
     if !key.chars().all(|c| c.is_ascii_graphic()) {
         return Err(ConnectError::Key(
-            "holds a blank, a line break or another character that no key has",
+            "contains a space, a line break or another character that cannot be part of a key",
         ));
     }
     Ok(())

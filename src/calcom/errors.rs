@@ -19,7 +19,7 @@ pub(super) fn map_common_error(
     let line = || format_refusal(answer, body, redactor);
     // An outage concerns a server, so the text names the server.
     let describe_answer = |more: &str| format!("{} answered {}{more}", answer.host, line());
-    const WRITE_OUTCOME_UNKNOWN: &str = " (whether it was done is not known)";
+    const WRITE_OUTCOME_UNKNOWN: &str = " (it is unknown whether the call took effect)";
     Some(match answer.status {
         // No conditional request was sent, so a cache in between is broken.
         304 => CallError::Unknown(describe_answer("")),

@@ -2,7 +2,7 @@
 //! Functions that return `Result` read fields that a booking or event type cannot do without.
 //!
 //! Own code instead of `serde_with`: its `DefaultOnError` does not say which field is wrong and why,
-//! and each field would be written down twice, for the wire and for the domain.
+//! and each field would be recorded twice, for the wire and for the domain.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -115,7 +115,7 @@ pub enum Verb {
         after_help = "\
 Examples:
   maitred run                    until SIGTERM or SIGINT; SIGHUP reads the configuration again
-  maitred run --once             one pass, its report, and out: for a timer
+  maitred run --once             one pass and its report, then exit: for a timer
   maitred run --once --dry-run   what that pass would do; writes nothing anywhere
   maitred run --once --dry-run --watch
                                  what a watch would do, too"
@@ -160,7 +160,7 @@ and in the configuration: base-url = \"http://127.0.0.1:5555\""
     #[command(
         display_order = 19,
         after_help = "\
-The store's directory (store.path) has to be empty or not there: stop maitred and move the ledger
+The store's directory (store.path) must be empty or must not exist: stop maitred and move the ledger
 away first. What happened after the backup is not in it, so nothing is declined, and a watch writes
 and cancels nothing, before `maitred ledger accept-restore`.
 
@@ -280,7 +280,7 @@ Example:
         display_order = 13,
         args_conflicts_with_subcommands = true,
         after_help = "\
-An item leaves the list by itself when its booking is over, gone or dealt with. `maitred explain
+maitred removes an item from the list when its booking is over, deleted or corrected. `maitred explain
 BOOKING` tells more.
 
 Examples:

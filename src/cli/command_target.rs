@@ -79,8 +79,8 @@ fn ask_the_daemon(
     match client::send_command(&socket, command.clone()) {
         Ok(result) => {
             tracing::warn!(
-                "the configuration {} cannot be used now (see `maitred check`); the daemon goes on with \
-                 the one that it took before",
+                "the configuration {} cannot be used now (see `maitred check`); the daemon \
+                 continues with the one that it read before",
                 context.global.config.display()
             );
             Ok(result)

@@ -20,10 +20,10 @@ pub enum CreditsError {
     #[error("write {0:?} without separators, as in 1000")]
     Separators(String),
     /// The text, which is the payload, is no number.
-    #[error("{0:?} is no number; write digits only, as in 4")]
+    #[error("{0:?} is not a number; write digits only, as in 4")]
     NotANumber(String),
     /// The number is 0 or too large; the payload is the text.
-    #[error("credits are given from 1 to {MAX_CREDITS_AT_ONCE} at once, and not {0}")]
+    #[error("one command grants 1 to {MAX_CREDITS_AT_ONCE} credits, and not {0}")]
     OutOfRange(String),
 }
 

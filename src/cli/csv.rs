@@ -264,7 +264,7 @@ impl CsvFile {
         };
         if let Some(other_line) = self.lines_by_reference.insert(reference.clone(), line) {
             let text = format!(
-                "the reference {:?} stands in line {other_line} already; each row needs its own",
+                "line {other_line} has the reference {:?} already; each row needs its own",
                 shorten(&reference)
             );
             return self.add_problem(line, text);
@@ -347,7 +347,7 @@ fn parse_account(text: &str) -> Result<String, String> {
         return Err(format!("the account is longer than {MAX_NAME} bytes"));
     }
     if text.chars().any(char::is_whitespace) {
-        return Err(format!("the account {:?} has a blank in it", shorten(text)));
+        return Err(format!("the account {:?} contains a space", shorten(text)));
     }
     Ok(text.to_lowercase())
 }

@@ -77,7 +77,7 @@ pub fn export_credits(
     })?;
     if empty > 0 {
         tracing::warn!(
-            "{} nothing left, and no row can tell of that",
+            "{} nothing left, and therefore no row",
             if empty == 1 {
                 "1 account has".to_owned()
             } else {
@@ -196,7 +196,7 @@ fn create(path: &Path) -> Result<File, Refusal> {
     made.map_err(|error| {
         let name = path.display();
         let text = match error.kind() {
-            ErrorKind::AlreadyExists => format!("{name} is there already; name another file"),
+            ErrorKind::AlreadyExists => format!("{name} exists already; name another file"),
             _ => format!("{name} cannot be written: {error}"),
         };
         Refusal::usage(text)

@@ -19,7 +19,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Refusal> {
     match result {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => Err(Refusal::usage(format!(
-            "{} is longer than {} MiB, and that is the most that is read",
+            "{} is longer than {} MiB, the largest size that is read",
             path.display(),
             limit / 1024 / 1024
         ))),

@@ -53,7 +53,7 @@ fn prompt_twice() -> io::Result<Result<SecretString, Refusal>> {
         Ok(Ok(first))
     } else {
         Ok(Err(Refusal::usage(
-            "the two are not the same; nothing was changed".to_owned(),
+            "the two PINs differ; nothing was changed".to_owned(),
         )))
     }
 }

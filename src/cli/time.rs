@@ -38,16 +38,19 @@ pub enum TimeError {
     #[error("the time is missing")]
     Missing,
     /// The text, which is the payload, is neither a date, nor a time, nor a duration.
-    #[error("{0:?} is no time; write 2026-12-31, 2026-12-31T18:00:00Z or a duration such as 30d")]
+    #[error(
+        "{0:?} is not a time; write 2026-12-31, 2026-12-31T18:00:00Z or a duration such as \
+     30d"
+    )]
     NotUnderstood(String),
     /// The text, which is the payload, is neither a date nor a time, and no duration is accepted.
-    #[error("{0:?} is no time; write 2026-12-31 or 2026-12-31T18:00:00Z")]
+    #[error("{0:?} is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z")]
     NotAnInstant(String),
     /// The duration, which is the payload, has both months or years and hours.
     #[error("{0:?} mixes months or years with hours; write only days, weeks, months and years")]
     Mixed(String),
     /// The text, which is the payload, leads to a time outside the supported range.
-    #[error("{0:?} is further away than times can be written")]
+    #[error("{0:?} is outside the range of times that can be stored")]
     TooFar(String),
 }
 

@@ -104,7 +104,7 @@ pub enum KeyFlaw {
     #[error("is longer than {MAX_KEY} bytes")]
     TooLong,
     /// The text has a character that no key has.
-    #[error("has a blank, a line break or another character that no key has")]
+    #[error("contains a space, a line break or another character that cannot be part of a key")]
     Character,
 }
 

@@ -41,21 +41,27 @@ pub enum ClientError {
     TooLong(usize),
     /// The daemon did not read the request, or did not answer, for this long.
     #[error(
-        "the daemon was silent for {} s; whether anything was done is not known",
+        "the daemon sent nothing for {} s; it is unknown whether anything was done",
         .0.as_secs_f32()
     )]
     Silent(Duration),
     /// The connection ended before the whole answer had arrived.
-    #[error("the daemon broke off its answer; whether anything was done is not known")]
+    #[error(
+        "the daemon ended the connection in its answer; it is unknown whether anything was \
+     done"
+    )]
     BrokenOff,
     /// The daemon speaks another version of the protocol, which is the payload.
     #[error(
         "the daemon answers in version {0} of the control protocol and this command understands \
-         version {SCHEMA}; use the same maitred for both"
+         version {SCHEMA}; use the same version of maitred for both"
     )]
     OtherSchema(u32),
     /// The answer is not a response of the protocol; the payload says why.
-    #[error("the daemon's answer cannot be understood ({0}); use the same maitred for both")]
+    #[error(
+        "the daemon's answer cannot be understood ({0}); use the same version of maitred for \
+     both"
+    )]
     NotUnderstood(String),
     /// The socket cannot be used for another reason.
     #[error("reach the daemon on {path}: {source}", path = .path.display())]
@@ -283,8 +289,8 @@ mod tests {
     #[test]
     fn unusable_answers_are_reported_by_cause() {
         let rows: [(&[u8], &str); 8] = [
-            (b"", "broke off"),
-            (b"{\"ok\":", "broke off"),
+            (b"", "ended the connection"),
+            (b"{\"ok\":", "ended the connection"),
             (b"hello\n", "cannot be understood (expected value"),
             (
                 b"{\"ok\":{\"dance\":{\"schema\":1}}}\n",

@@ -32,7 +32,7 @@ pub const MEANINGS: [(u8, &str); 9] = [
     ),
     (
         UNRESOLVED,
-        "the pass ended with steps unresolved, failed or put off",
+        "the pass ended with steps unresolved, failed or postponed",
     ),
     (UNREACHABLE, "Cal.com or the daemon cannot be reached"),
     (STORE_LOCKED, "the store is held by another process"),

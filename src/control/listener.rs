@@ -26,7 +26,7 @@ pub enum ListenError {
     )]
     InUse(PathBuf),
     /// The path, which is the payload, exists and is not a socket.
-    #[error("listen on {}: there is something that is no socket; move it away", .0.display())]
+    #[error("listen on {}: a file that is not a socket is there; move it away", .0.display())]
     NotASocket(PathBuf),
     /// The path of the socket cannot be inspected.
     #[error("look at {}, where the socket goes", .path.display())]

@@ -107,7 +107,8 @@ async fn serve_with_limits(
             accepted = listener.accept() => match accepted {
                 Ok(stream) => stream,
                 Err(error) => {
-                    tracing::warn!(%error, "a client of the control socket could not be let in");
+                    tracing::warn!(%error, "a connection to the control socket could not be \
+                     accepted");
                     tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
                     continue;
                 }
@@ -121,7 +122,10 @@ async fn serve_with_limits(
                 free = timeout(limits.connection_wait, clients.join_next()) => free,
             };
             if free.is_err() {
-                tracing::warn!(clients = limits.clients, "the control socket has no room");
+                tracing::warn!(
+                    clients = limits.clients,
+                    "the control socket has too many clients"
+                );
                 reject(&stream, &busy_response(limits));
                 continue;
             }
@@ -260,8 +264,8 @@ pub fn parse_command(line: &[u8]) -> Result<Command, Refusal> {
             exit: exit::FAILED,
             code: "conflict".to_owned(),
             text: format!(
-                "the daemon speaks version {SCHEMA} of the control protocol and the command \
-                 speaks version {}; restart the daemon after an update, so that both are the same \
+                "the daemon uses version {SCHEMA} of the control protocol and the command uses \
+                 version {}; restart the daemon after an update, so that both are the same \
                  maitred",
                 version.schema
             ),
@@ -292,7 +296,7 @@ async fn send_to_daemon(
         drop(commands);
         wait.await.unwrap_or_else(|_| {
             unreachable_response(
-                "the daemon stopped before it answered; whether anything was done is not known",
+                "the daemon stopped before it answered; it is unknown whether anything was done",
             )
         })
     };
@@ -335,7 +339,7 @@ async fn has_more_input(stream: &UnixStream) -> bool {
 fn reject(stream: &UnixStream, response: &SocketResponse) {
     let line = encode_response(response, MAX_RESPONSE);
     if let Err(error) = stream.try_write(&line) {
-        tracing::debug!(%error, "a client was turned away without a word");
+        tracing::debug!(%error, "a client was disconnected without an answer");
     }
 }
 
@@ -343,7 +347,7 @@ fn encode_response(response: &SocketResponse, limit: usize) -> Vec<u8> {
     let mut line = serde_json::to_vec(response).expect("a response has only keys that are texts");
     if line.len() > limit {
         let too_long = usage_error(format!(
-            "the answer is longer than {limit} bytes; ask for less of it (--limit, --since)"
+            "the answer is longer than {limit} bytes; request less (--limit, --since)"
         ));
         line = serde_json::to_vec(&too_long).expect("a refusal is only texts and a number");
     }
@@ -369,7 +373,7 @@ fn unreachable_response(text: &str) -> SocketResponse {
 
 fn busy_response(limits: &ServerLimits) -> SocketResponse {
     unreachable_response(&format!(
-        "the daemon is answering {} others; nothing was done, try again",
+        "the daemon is answering {} other clients; nothing was done, try again",
         limits.clients
     ))
 }

@@ -125,7 +125,7 @@ pub async fn run_once(
             Ok(CommandResult::Pass(view))
         }
         (None, Some(failure)) => Err(failure),
-        (None, None) => Err(Failure::Failed("the run came to no end".to_owned())),
+        (None, None) => Err(Failure::Failed("the run did not end".to_owned())),
     }
 }
 
@@ -219,10 +219,10 @@ async fn run_passes_and_watch(
         None => outcome.watch_report = Some(watch_report),
         // The next run watches again.
         Some(error @ PassError::Limited { .. }) => {
-            tracing::warn!("the watch did not come to its end: {error}");
+            tracing::warn!("the watch stopped before its end: {error}");
             watch_report.problems.push(Problem {
                 code: "rate-limited",
-                text: format!("the watch did not come to its end: {error}"),
+                text: format!("the watch stopped before its end: {error}"),
             });
             outcome.watch_report = Some(watch_report);
         }

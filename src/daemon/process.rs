@@ -125,7 +125,7 @@ async fn close_store(thread: std::thread::JoinHandle<Box<dyn Maintenance>>) {
     match closed.await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(
-            "the fold was not marked as closed cleanly, so the next start rebuilds it: {}",
+            "the projection was not marked as closed cleanly, so the next start rebuilds it: {}",
             error_chain(&error)
         ),
         Ok(Err(_)) | Err(_) => tracing::error!("the store's thread panicked"),

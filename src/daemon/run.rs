@@ -159,7 +159,8 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
             } => state.handle_pass_end(session, &report, stopped)?,
             Wake::PassPanicked => {
                 return Err(Failure::Failed(
-                    "a pass or watch panicked, which is a defect; the next start goes on from the log"
+                    "a pass or watch panicked, which is a defect; the next start continues from \
+                     the log"
                         .to_owned(),
                 ));
             }
@@ -172,10 +173,10 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
-                    tracing::warn!(signal, "ending at once; the next start goes on");
+                    tracing::warn!(signal, "stopping at once; the next start continues");
                     return Ok(LoopEnd::Immediate);
                 }
-                tracing::info!(signal, "ending after the step in hand");
+                tracing::info!(signal, "stopping after the current step");
                 state.shutting_down = true;
                 state.daemon.stop.set();
             }
@@ -198,7 +199,7 @@ impl Loop {
     fn follow_set_back_clock(&mut self, by: Span) {
         tracing::warn!(
             seconds = by.num_seconds(),
-            "the clock was set back: looking at once"
+            "the clock was set back: a pass starts at once"
         );
         self.timetable.follow_set_back_clock((self.daemon.clock)());
         self.start_due_run();

@@ -48,7 +48,7 @@ pub enum ReasonCode {
     NoBooker,
     /// The request was decided before, and it is pending again.
     DecidedBefore,
-    /// The ledger has no account at all, so declining everybody would be a mistake.
+    /// The ledger has no account at all, so declining every booker would be a mistake.
     EmptyLedger,
     /// A restored backup waits for an operator. What happened after the backup is not in the
     /// ledger.

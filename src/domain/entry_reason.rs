@@ -218,7 +218,7 @@ impl EntryReason {
             }
             EntryCode::CostsLess => "rescheduled to a booking that costs less".to_owned(),
             EntryCode::BookingOver => "the booking is over".to_owned(),
-            EntryCode::BookingGone => "the booking is not at Cal.com any more".to_owned(),
+            EntryCode::BookingGone => "the booking no longer exists at Cal.com".to_owned(),
             EntryCode::HostAbsent => "the host did not come".to_owned(),
             EntryCode::BookerAbsent => "the booker did not come".to_owned(),
             EntryCode::AbsenceForgiven => "the booker did not come; forgiven".to_owned(),

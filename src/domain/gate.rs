@@ -142,7 +142,7 @@ impl OutOfScope {
             Self::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
             Self::NoEventType => "the booking's event type does not exist any more",
             Self::Ungated => "no gate names the event type",
-            Self::Seated => "every attendee of a seated booking is a booker of his own",
+            Self::Seated => "every attendee of a seated booking is a separate booker",
         }
     }
 }

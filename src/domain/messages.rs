@@ -18,7 +18,7 @@ pub const RESTORE_OPEN: &str = "a restored backup waits for an operator, and wha
      `maitred ledger accept-restore --reason TEXT`";
 
 /// Why a request that would be confirmed after its start is left.
-pub const ALREADY_BEGUN: &str = "it has begun, and nothing is confirmed after its start";
+pub const ALREADY_BEGUN: &str = "it has started, and nothing is confirmed after its start";
 
 /// Formats an amount: `1 credit`, `2 credits`.
 pub fn format_credits(amount: Credits) -> String {
@@ -61,7 +61,7 @@ pub fn format_span(span: Span) -> String {
 
 /// Returns the text for a booker whose request waited until its deadline.
 pub fn waited_too_long() -> String {
-    "The request has waited as long as it may.".to_owned()
+    "The request has waited for the longest allowed time.".to_owned()
 }
 
 /// Returns why no call is sent for an intent: an earlier call had no answer.

@@ -340,7 +340,7 @@ impl<'a> Planner<'a> {
                 self.leave_until_restore_accepted(request, record);
             }
             Decision::Confirm => {
-                let account = account.expect("nobody else is confirmed");
+                let account = account.expect("no other request is confirmed");
                 self.confirm(group, gate, request, account, (&costs, to_hold));
             }
             Decision::Decline => self.decline(request, record, account),
@@ -407,7 +407,7 @@ fn unanswered_problem(request: &Request) -> Problem {
     Problem {
         code: "unanswered",
         text: format!(
-            "request {} is left pending at Cal.com: {}; answer it there if it still matters",
+            "request {} is left pending at Cal.com: {}; answer it there if that is still needed",
             request.id,
             reasons.join("; ")
         ),

@@ -182,7 +182,7 @@ pub fn watch_charge(case: &ChargeCase<'_>) -> ChargeDecision {
             leave_open(format!("moved to {}, which waits for an answer", last.uid))
         }
         BookingStatus::Pending if last.end > case.now => {
-            leave_open("it is in a state that says nothing yet".to_owned())
+            leave_open("its state is not final yet".to_owned())
         }
         BookingStatus::AwaitingHost | BookingStatus::Other(_) if last.end > case.now => {
             report_unknown_status(last)
@@ -283,7 +283,7 @@ fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
         }
         ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => {
             ChargeDecision::Open {
-                reason: "it is not there any more".to_owned(),
+                reason: "it no longer exists".to_owned(),
                 problem: Some(ChargeProblem {
                     code: "booking-gone",
                     text: format!(

@@ -163,8 +163,10 @@ impl PassLookups<'_> {
             return Some(Ok(answer));
         }
         if failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
-            let why =
-                format!("it was away for the {MAX_CONSECUTIVE_FAILURES} questions before this one");
+            let why = format!(
+                "it did not answer the {MAX_CONSECUTIVE_FAILURES} questions before this \
+                 one"
+            );
             return Some(Err(LookupFailure::unavailable(why)));
         }
         let answer = endpoint.query(name, request).await;

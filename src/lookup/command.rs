@@ -58,7 +58,7 @@ pub(super) async fn run(
         Err(_elapsed) => {
             kill_process_group(&mut child, process_group).await;
             Err(LookupFailure::unavailable(format!(
-                "it gave no answer within {timeout:?}"
+                "it did not answer within {timeout:?}"
             )))
         }
     }
@@ -122,7 +122,7 @@ async fn read_stderr(mut stderr: impl AsyncRead + Unpin) -> Result<Vec<u8>, Look
 }
 
 fn io_failure(error: &std::io::Error) -> LookupFailure {
-    LookupFailure::for_this_request(format!("it could not be heard: {error}"))
+    LookupFailure::for_this_request(format!("its output could not be read: {error}"))
 }
 
 /// Kills the command and what it started. No safe call for a whole process group is available here,

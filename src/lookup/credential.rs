@@ -27,7 +27,7 @@ pub enum CredentialError {
         source: io::Error,
     },
     /// The file does not hold one word that can be sent.
-    #[error("what {} (credential-file) holds {flaw}", file.display())]
+    #[error("the content of {} (credential-file) {flaw}", file.display())]
     Unusable {
         /// The path of the file.
         file: PathBuf,
@@ -62,7 +62,8 @@ pub(super) fn read_credential(path: &Path) -> Result<SecretString, CredentialErr
         Err(unusable("is longer than 4096 bytes"))
     } else if !text.chars().all(|c| c.is_ascii_graphic()) {
         Err(unusable(
-            "has a blank, a line break or another character that no credential has",
+            "contains a space, a line break or another character that cannot be part of a \
+             credential",
         ))
     } else {
         Ok(SecretString::from(text))
@@ -86,8 +87,8 @@ mod tests {
             (b"  top-secret\n", None),
             (b"", Some("is empty")),
             (b" \n", Some("is empty")),
-            (b"top secret", Some("has a blank")),
-            (b"top-secret\xff", Some("has a blank")),
+            (b"top secret", Some("contains a space")),
+            (b"top-secret\xff", Some("contains a space")),
             (long.as_bytes(), Some("is longer")),
         ];
         for (held, expect) in rows {

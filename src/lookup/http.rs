@@ -65,7 +65,7 @@ impl LookupUrl {
         match tokio::time::timeout(timeout, self.send_request(address)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(LookupFailure::unavailable(format!(
-                "it gave no answer within {timeout:?}"
+                "it did not answer within {timeout:?}"
             ))),
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn parse_response(bytes: &[u8]) -> Result<Answer, LookupFailure> {
         // The parser's own message may repeat the text.
         let (line, column) = (error.line(), error.column());
         LookupFailure::for_this_request(format!(
-            "it gave something else than one JSON value (line {line}, column {column})"
+            "its answer is not one JSON value (line {line}, column {column})"
         ))
     })?;
     Ok(to_answer(value))

@@ -50,7 +50,7 @@ impl ExecutionReport {
         self.problems.push(Problem {
             code: "misfit",
             text: format!(
-                "request {} cannot be written down, so nothing was sent for it: {violation}; please \
+                "request {} cannot be recorded, so no call was sent for it: {violation}; please \
                  report this with the output of `maitred explain {}`",
                 request.id, request.id
             ),
@@ -321,7 +321,7 @@ fn log_outcome(request: &Request, outcome: StepOutcome, why: Option<&str>) {
             gate,
             decision = request.decision.as_str(),
             why,
-            "{}: the next pass goes on",
+            "{}: the next pass continues",
             outcome.as_str()
         ),
         StepOutcome::Refused => tracing::warn!(

@@ -366,8 +366,8 @@ async fn load_usage_history(
         problems.push(Problem {
             code: "too-many-before",
             text: format!(
-                "who asks for booking {uid} has or asked for more bookings than are counted: it is \
-                 left alone; answer it at Cal.com"
+                "who asks for booking {uid} has or asked for more bookings than are counted: it \
+                 is skipped; answer it at Cal.com"
             ),
         });
     }

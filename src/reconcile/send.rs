@@ -110,7 +110,7 @@ pub async fn send_batch(
     // The remaining intents stay open in the log: the next pass reads their bookings and continues.
     let mut result = driver.result;
     for slot in driver.slots.into_iter().flatten() {
-        let why = "its turn did not come in this pass".to_owned();
+        let why = "this pass had no time left for it".to_owned();
         result
             .steps
             .push((slot.request, StepOutcome::Unresolved, Some(why)));

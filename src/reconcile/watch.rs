@@ -374,8 +374,8 @@ async fn find_changed_charges(
             report.problems.push(Problem {
                 code: "too-many-changes",
                 text: format!(
-                    "more than {MAX_PREDECESSOR_CALLS} calls to find what moved bookings replaced; the \
-                     audit reads the rest by name"
+                    "more than {MAX_PREDECESSOR_CALLS} calls to find the bookings that moved \
+                     bookings replaced; the audit reads the rest by uid"
                 ),
             });
             break;

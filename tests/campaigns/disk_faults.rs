@@ -262,7 +262,7 @@ fn the_binary_on_a_read_only_file_system_reports_it_and_sends_no_call() {
     let helps = [
         READ_ONLY_REMEDY,
         "see why first): Read-only file system",
-        "start maitred again, it reads what is there: Read-only file system",
+        "start maitred again: it reads the log as it is: Read-only file system",
     ];
     let failed = runs_on(FAILURE_MODES[6], RUN_CALLS, FEW_SAMPLES, &helps);
     assert!(failed > 0 || is_one(), "{failed} runs failed");

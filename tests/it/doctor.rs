@@ -217,7 +217,10 @@ fn local_problems_are_found() {
         ("warning socket: ", "has mode 777"),
         ("error lookup gone: ", "No such file"),
         ("ok lookup shell: ", "can be run"),
-        ("warning lookup web: ", "others than its owner can read"),
+        (
+            "warning lookup web: ",
+            "other users than its owner can read",
+        ),
         ("warning ", "everybody on this machine can read the API key"),
     ];
     for (head, text) in rows {

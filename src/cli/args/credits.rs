@@ -15,7 +15,7 @@ pub enum CreditsArgs {
 Examples:
   maitred credits grant bo@example.com 4
   maitred credits grant bo@example.com 4 --expires 2026-12-31 --reference dues-2026-bo
-With a reference the command is safe to repeat: the second time it does nothing and says so. Give
+With a reference the command is safe to repeat: the second time it changes nothing and reports that. Give
 the expiry as a date or a time then, for a duration from now is another one each time.")]
     Grant(GrantArgs),
     /// Take back credits that are left

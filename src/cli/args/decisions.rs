@@ -169,7 +169,7 @@ pub struct UnresolvedArgs {
 pub enum ResolveArgs {
     /// Take a booking off the list
     #[command(after_help = "\
-The same finding does not put the booking on the list again.
+The same problem does not put the booking on the list again.
 
 Example:
   maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the host\"")]

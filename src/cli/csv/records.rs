@@ -105,10 +105,10 @@ fn parse_field(bytes: &[u8]) -> Result<String, String> {
     let text = text.trim();
     match text.chars().find(|c| c.is_control()) {
         Some('\r' | '\n') => {
-            Err("a field goes over the end of the line; is a quote not closed?".to_owned())
+            Err("a field continues past the end of the line; is a quote not closed?".to_owned())
         }
-        Some('\t') => Err("there is a tab in it; columns are separated by commas".to_owned()),
-        Some(c) => Err(format!("there is a control character in it ({c:?})")),
+        Some('\t') => Err("it contains a tab; separate the columns by commas".to_owned()),
+        Some(c) => Err(format!("it contains a control character ({c:?})")),
         None => Ok(text.to_owned()),
     }
 }

@@ -123,7 +123,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account\tcredits\nbo\t4\n",
-            "1: there is a tab in it; columns are separated by commas".into(),
+            "1: it contains a tab; separate the columns by commas".into(),
         ),
         (
             b"bo@x.org,4\n",
@@ -152,7 +152,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits\nb\x00,4\n",
-            "2: there is a control character in it ('\\0')".into(),
+            "2: it contains a control character ('\\0')".into(),
         ),
         (
             b"account,credits\n\"bo,4\nal,5\n",
@@ -179,7 +179,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         (b"account,credits\n,4\n", "2: the account is missing".into()),
         (
             b"account,credits\nbo example,4\n",
-            "2: the account \"bo example\" has a blank in it".into(),
+            "2: the account \"bo example\" contains a space".into(),
         ),
         (
             long.as_bytes(),
@@ -203,7 +203,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits\nbo,1000000001\n",
-            "2: credits are given from 1 to 1000000000 at once, and not 1000000001".into(),
+            "2: one command grants 1 to 1000000000 credits, and not 1000000001".into(),
         ),
         (
             b"account,credits,reason\nal,2,\"autumn term\"\ncy,2,\"autumn te",
@@ -225,11 +225,11 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits,expires\nbo,4,30d\n",
-            "2: expires: \"30d\" is no time; write 2026-12-31 or 2026-12-31T18:00:00Z".into(),
+            "2: expires: \"30d\" is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z".into(),
         ),
         (
             b"account,credits,expires\nbo,4,31.12.2026\n",
-            "2: expires: \"31.12.2026\" is no time; write 2026-12-31 or 2026-12-31T18:00:00Z"
+            "2: expires: \"31.12.2026\" is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z"
                 .into(),
         ),
         (
@@ -242,7 +242,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits,reference\nbo,4,a\tb\n",
-            "2: there is a tab in it; columns are separated by commas".into(),
+            "2: it contains a tab; separate the columns by commas".into(),
         ),
         (
             b"account,credits,reference\nbo,4,dues\nal,4,dues\n",
@@ -267,9 +267,9 @@ fn every_bad_row_is_named_and_every_mistake_in_it() {
     insta::assert_snapshot!(bad.describe(Path::new("members.csv")), @r#"
     members.csv was not imported, none of it:
       line 3: the account is missing
-      line 3: "x" is no number; write digits only, as in 4
-      line 3: expires: "soon" is no time; write 2026-12-31 or 2026-12-31T18:00:00Z
-      line 5: credits are given from 1 to 1000000000 at once, and not 1000000001
+      line 3: "x" is not a number; write digits only, as in 4
+      line 3: expires: "soon" is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z
+      line 5: one command grants 1 to 1000000000 credits, and not 1000000001
     "#);
 }
 

@@ -44,5 +44,5 @@ fn parse_since(text: &str, time_context: TimeContext) -> Result<Time, Refusal> {
     let at = time::parse(text, TimeMeaning::Since, time_context)
         .map_err(|why| usage_error(why.to_string()))?;
     at.parse()
-        .map_err(|_| usage_error(format!("{at} is no time")))
+        .map_err(|_| usage_error(format!("{at} is not a time")))
 }

@@ -116,9 +116,9 @@ pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
 pub fn render_statement(view: &StatementView, page: &PageLayout) -> String {
     let mut text = render_account(&view.balance, page);
     if view.entries.is_empty() {
-        text.push_str("\nNothing was written down about it.\n");
+        text.push_str("\nNo entry was recorded for it.\n");
     } else {
-        text.push_str("\nWhat became of the credits, newest first:\n");
+        text.push_str("\nEntries, newest first:\n");
         text.push_str(&render_entries(&view.entries, page));
     }
     text

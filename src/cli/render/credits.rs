@@ -26,14 +26,14 @@ pub fn render_grant_result(view: &GrantRecordView, page: &PageLayout) -> String 
     let verb = if view.credits == 1 { "was" } else { "were" };
     if view.already_recorded {
         format!(
-            "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n\
+            "Nothing was changed: under the reference {} {credits} {verb} {what}, at {}.\n\
              {available}\n",
             view.reference,
             page.format_minute(&view.at)
         )
     } else {
         let opened = match view.account_opened {
-            true => format!("There was no account {account}: it is open now.\n"),
+            true => format!("The account {account} did not exist: it is open now.\n"),
             false => String::new(),
         };
         format!(
@@ -76,8 +76,8 @@ pub fn render_import(view: &ImportView) -> String {
     }
     if view.already_imported > 0 {
         text.push_str(&format!(
-            "{} had been imported before and {} for nothing now. A new round of grants needs an \
-             expiry or a reason of its own.\n",
+            "{} had been imported before and {} for nothing now. Give a new round of grants \
+             another expiry or reason.\n",
             format_count(view.already_imported, "row"),
             if view.already_imported == 1 {
                 "counts"

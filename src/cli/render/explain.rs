@@ -48,13 +48,13 @@ pub fn render_evaluation(view: &EvaluateView, page: &PageLayout) -> String {
         extra_rows.push(("message", text.clone()));
     }
     let mut text = format!(
-        "Judged as if it were pending at {}. Nothing is done.\n\n{}",
+        "Evaluated as if it were pending at {}. Nothing is changed.\n\n{}",
         page.format_second(&view.at),
         render_step(&view.decision, page, &extra_rows)
     );
     text.push_str(&render_findings(&view.findings, page));
     if !view.assumptions.is_empty() {
-        text.push_str("\nA file does not say everything; this was assumed:\n");
+        text.push_str("\nA file does not contain everything; these assumptions were made:\n");
         for assumed in &view.assumptions {
             text.push_str(&page.render_block(&[("-", assumed.clone())]));
         }

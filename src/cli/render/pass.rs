@@ -24,7 +24,7 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
         text.push_str(&render_left_pending(&left_steps, page));
     }
     if !view.problems.is_empty() {
-        text.push_str("\nTo be looked at:\n");
+        text.push_str("\nProblems:\n");
         let rows: Vec<(&str, String)> = view
             .problems
             .iter()
@@ -35,7 +35,7 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     text.push('\n');
     text.push_str(&render_summary(view, &acted_steps, left_steps.len()));
     if let Some(stopped) = &view.stopped {
-        text.push_str(&format!("It did not come to its end: {}.\n", stopped.text));
+        text.push_str(&format!("It stopped before its end: {}.\n", stopped.text));
     }
     // The watch reads after the pass, so its list is the later one.
     let list = match &view.watch {
@@ -60,7 +60,7 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
         format_count(watch.checked, "open charge"),
         format_count(watch.calls, "call"),
         match watch.suppressed_by {
-            Some(_) => format!("{changes} to make; nothing is done"),
+            Some(_) => format!("{changes} to make; nothing is changed"),
             None => changes,
         }
     );
@@ -81,7 +81,7 @@ fn render_heading(pass: &PassSummaryView, page: &PageLayout) -> String {
     let calls = format_count(pass.calls, "call");
     if pass.dry_run {
         format!(
-            "Plan as of {}. Nothing is done.\n{observed} seen, with {calls} to Cal.com.\n",
+            "Plan as of {}. Nothing is changed.\n{observed} seen, with {calls} to Cal.com.\n",
             page.format_second(&pass.started)
         )
     } else {
@@ -100,9 +100,7 @@ fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize)
         }
         let observed = format_count(view.pass.observed, "pending booking");
         let deferred = format_deferred(&view.pass);
-        return format!(
-            "Nothing is decided of {observed}: see what is to be looked at.\n{deferred}"
-        );
+        return format!("No decision was made about {observed}: see the problems.\n{deferred}");
     }
     let mut parts = Vec::new();
     let words: [(&str, &str, &str); 8] = [
@@ -139,7 +137,7 @@ fn render_summary(view: &PassView, acted_steps: &[&StepView], left_count: usize)
     }
     text.push_str(&format_deferred(&view.pass));
     if view.more {
-        text.push_str("More requests wait than one pass takes on; the next one goes on.\n");
+        text.push_str("More requests wait than one pass handles; the next pass continues.\n");
     }
     text
 }
@@ -149,10 +147,16 @@ fn format_deferred(pass: &PassSummaryView) -> String {
     let mut text = String::new();
     if pass.deferred_requests > 0 {
         let requests = format_count(pass.deferred_requests, "request");
-        text = format!("{requests} put off, because Cal.com's answers did not tell enough.\n");
+        text = format!(
+            "{requests} postponed, because Cal.com's answers did not contain enough \
+         information.\n"
+        );
     }
     if pass.list_incomplete {
-        text.push_str("More may wait than was seen, because the list of what waits broke off.\n");
+        text.push_str(
+            "More requests may wait than were seen, because the list of pending \
+         bookings ended early.\n",
+        );
     }
     text
 }
@@ -269,7 +273,7 @@ pub(super) fn format_booker(step: &StepView) -> String {
         }
         (Some(booker), None) => format!("{booker} (no account)"),
         (None, Some(account)) => format!("account {account}"),
-        (None, None) => "nobody that could be named".to_owned(),
+        (None, None) => "no booker that could be identified".to_owned(),
     }
 }
 
@@ -277,7 +281,7 @@ pub(super) fn format_reasons(step: &StepView) -> String {
     if step.reasons.is_empty() {
         return match &step.gate {
             Some(gate) if step.decision == "confirm" => {
-                format!("nothing speaks against it at gate {gate}")
+                format!("no rule of gate {gate} objects")
             }
             Some(_) | None => "no reason was given".to_owned(),
         };
@@ -303,27 +307,27 @@ fn format_effect(step: &StepView) -> String {
                 ),
                 None => format!("would be confirmed, for {credits}"),
             },
-            "decline" => "would be declined, and the booker told why".to_owned(),
-            _ => "would be written down".to_owned(),
+            "decline" => "would be declined with a reason for the booker".to_owned(),
+            _ => "would be recorded".to_owned(),
         },
         "confirmed" => format!("confirmed, for {credits}"),
-        "declined" => "declined, and the booker told why".to_owned(),
-        "superseded" => "something else happened at Cal.com first; nothing is charged".to_owned(),
+        "declined" => "declined with a reason for the booker".to_owned(),
+        "superseded" => "superseded by a change at Cal.com; nothing is charged".to_owned(),
         "unresolved" if confirm => {
-            format!("not finished, the next pass goes on; {credits} held meanwhile")
+            format!("not finished, the next pass continues; {credits} held meanwhile")
         }
-        "unresolved" => "not finished, the next pass goes on".to_owned(),
+        "unresolved" => "not finished, the next pass continues".to_owned(),
         "failed" if confirm => {
-            format!("Cal.com said no, it is tried again; {credits} held meanwhile")
+            format!("Cal.com refused it, and the call is repeated; {credits} held meanwhile")
         }
-        "failed" => "Cal.com said no, it is tried again".to_owned(),
+        "failed" => "Cal.com refused it, and the call is repeated".to_owned(),
         "refused" => {
-            "Cal.com refused it time after time; nothing is charged, and it is left pending"
+            "Cal.com refused it repeatedly; nothing is charged, and the booking stays pending"
                 .to_owned()
         }
         "none" => match step.decision.as_str() {
             "review" => "left pending for an operator".to_owned(),
-            "wait" => "left pending, and looked at again".to_owned(),
+            "wait" => "left pending, and evaluated again".to_owned(),
             _ => "left alone".to_owned(),
         },
         other => other.to_owned(),

@@ -17,8 +17,8 @@ pub fn render_review_list(view: &ReviewsView, page: &PageLayout) -> String {
         text.push_str(&render_request(request, page));
     }
     text.push_str(
-        "\n`maitred review confirm BOOKING` or `maitred review decline BOOKING` says what becomes of \
-         one.\n",
+        "\n`maitred review confirm BOOKING` or `maitred review decline BOOKING` decides a \
+         request.\n",
     );
     if view.more {
         text.push_str("There are more; ask for them with --limit.\n");
@@ -73,22 +73,28 @@ pub fn render_reviewed(view: &ReviewResultView, page: &PageLayout) -> String {
         quote_title(&step.title),
         page.format_minute(&step.start)
     );
-    let explain = format!("`maitred explain {}` tells how it goes.\n", step.request);
+    let explain = format!("`maitred explain {}` shows the progress.\n", step.request);
     if step.outcome != "none" {
-        return format!("Nothing was done: {verdict} was said before of {what}.\n{explain}");
+        return format!(
+            "Nothing was changed: the decision to {verdict} {what} was recorded \
+         before.\n{explain}"
+        );
     }
     let mut text = if view.already_recorded {
-        format!("Nothing was done: {verdict} was said before of {what}, and stands.\n")
+        format!(
+            "Nothing was changed: the decision to {verdict} {what} was recorded before and \
+         is in force.\n"
+        )
     } else {
         format!(
-            "Written down: {verdict} {what}, for {}.\nThe last pass left it pending: {}\n",
+            "Recorded: {verdict} {what}, for {}.\nThe last pass left it pending: {}\n",
             format_booker(step),
             format_reasons(step)
         )
     };
     text.push_str(match view.acted_on_by.as_str() {
-        "daemon" => "The daemon looks at it now.\n",
-        "paused" => "The daemon is paused: it looks at it after `maitred resume`.\n",
+        "daemon" => "The daemon evaluates it now.\n",
+        "paused" => "The daemon is paused: it evaluates the request after `maitred resume`.\n",
         _ => "The next pass acts on it (`maitred run --once`).\n",
     });
     text + &explain

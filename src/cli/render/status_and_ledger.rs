@@ -157,7 +157,7 @@ pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
             (Some(server), Some(account), Some(dialect)) => {
                 format!("account {account} at {server} ({dialect})")
             }
-            (_, _, _) => "not known yet: the first pass records it".to_owned(),
+            (_, _, _) => "not recorded yet: the first pass records it".to_owned(),
         },
     ));
     if let Some(restored) = &view.restored_at {
@@ -202,15 +202,15 @@ pub fn render_copy(view: &CopyView) -> String {
 /// Renders the result of reading the whole log.
 pub fn render_verification(view: &VerifyView) -> String {
     let counts = format!(
-        "{} and {} were looked at; the head is {}.\n",
+        "{} and {} were checked; the head is {}.\n",
         format_count(view.commits, "commit"),
         format_count(view.facts, "fact"),
         view.head
     );
     if view.differences.is_empty() && !view.projection_compared {
         return format!(
-            "The log is sound. The projection is compared with it while a daemon runs; without one, it is \
-             rebuilt wherever it is in doubt.\n{counts}"
+            "The log is intact. The projection is compared with it only while a daemon runs; \
+             without a daemon, it is rebuilt whenever it may differ.\n{counts}"
         );
     }
     if view.differences.is_empty() {

@@ -304,7 +304,7 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
         (
             "credits grant bo 4 --expires soon",
             "account,credits\nbo,4\n",
-            "--expires: \"soon\" is no time",
+            "--expires: \"soon\" is not a time",
         ),
         (
             "decisions --since 2026-13-01",

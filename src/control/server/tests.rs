@@ -168,7 +168,7 @@ async fn malformed_requests_are_refused_with_a_reason() {
         ),
         (
             b"{\"schema\":2,\"order\":\"dance\"}\n",
-            "speaks version 1 of the control protocol and the command speaks version 2",
+            "uses version 1 of the control protocol and the command uses version 2",
         ),
         (
             b"{\"schema\":4294967296}\n",
@@ -249,7 +249,7 @@ async fn more_clients_than_there_is_room_for_are_told_so_and_the_others_are_serv
     let second = fixture.send(STATUS_REQUEST).await;
     let second_command = fixture.next_command().await;
     let text = receive_refusal(fixture.send(STATUS_REQUEST).await).await;
-    assert!(text.contains("answering 2 others"), "{text}");
+    assert!(text.contains("answering 2 other clients"), "{text}");
 
     first_command.answer.send(verify_result("one")).unwrap();
     assert!(receive(first).await.contains("one"));

@@ -94,7 +94,7 @@ fn describe_state(
     charge: &Charge,
 ) -> Result<String, StoreError> {
     match &charge.state {
-        ChargeState::Held => return Ok("waits for its confirmation to be settled".to_owned()),
+        ChargeState::Held => return Ok("waits until its confirmation is settled".to_owned()),
         ChargeState::Open => {
             if let Some(request) = &charge.taken_over_by {
                 return Ok(format!("is being taken over by request {request}"));
@@ -116,7 +116,7 @@ fn describe_state(
     } else if now < end {
         format!("over; final at {}", views::format_time(end))
     } else {
-        "over; waits for the watch, or for you".to_owned()
+        "over; waits for the watch, or for an operator".to_owned()
     })
 }
 
@@ -174,8 +174,8 @@ fn decide_settlement(
         .filter(|charge| charge.state == ChargeState::Open)
         .ok_or_else(|| {
             parse::not_found(format!(
-                "booking {uid} has no open charge; `maitred charges list --open` shows those there \
-                 are"
+                "booking {uid} has no open charge; `maitred charges list --open` lists the open \
+                 charges"
             ))
         })?;
     if let Some(request) = &charge.taken_over_by {

@@ -160,8 +160,8 @@ fn decide_revocation(
         return Err(parse::refusal(
             "short-of-credit",
             format!(
-                "account {} has {} available, {credits} cannot be taken back; what is held or \
-                 spent is not touched by a revocation",
+                "account {} has {} available, {credits} cannot be taken back; a revocation does \
+                 not change credits that are held or spent",
                 account.id,
                 crate::domain::messages::format_credits(account.available(now)),
             ),

@@ -257,8 +257,8 @@ pub(super) fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Reques
         }
     }
     Err(parse::not_found(format!(
-        "nothing was decided about booking {uid}: it was never seen pending behind a gate; \
-         `maitred plan` shows what waits now and why it is left alone"
+        "no decision was made about booking {uid}: no pass has seen it pending behind a gate; \
+         `maitred plan` lists the pending requests and why they are left alone"
     )))
 }
 

@@ -128,7 +128,7 @@ fn require_reason(text: &str) -> Result<String, Refusal> {
     let reason = parse::reason(Some(text), "")?;
     if reason.is_empty() {
         return Err(parse::usage(
-            "--reason is empty: say why, for it is kept in the ledger",
+            "--reason is empty: give a reason, because the ledger keeps it",
         ));
     }
     Ok(reason)

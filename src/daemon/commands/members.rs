@@ -36,7 +36,8 @@ pub fn set_attributes(
     change_account(store, now, &command.account, |account| {
         if *command == no_change {
             return Err(parse::usage(
-                "say what to set: --tier, --no-tier, --tag, --untag, --attribute or --no-attribute",
+                "name what to set: --tier, --no-tier, --tag, --untag, --attribute or \
+                 --no-attribute",
             ));
         }
         let changed = Account {
@@ -128,7 +129,8 @@ pub(super) fn parse_word(subject: &str, word: &str) -> Result<String, Refusal> {
     }
     match word.chars().find(|c| c.is_whitespace() || c.is_control()) {
         Some(c) => Err(parse::usage(format!(
-            "{subject} {word:?} has a blank or control character in it ({c:?}): write gold-member"
+            "{subject} {word:?} contains a space or a control character ({c:?}): write it as in \
+             gold-member"
         ))),
         None => Ok(word.to_owned()),
     }
@@ -153,7 +155,7 @@ fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
     }
     match value.chars().find(|c| c.is_control()) {
         Some(c) => Err(parse::usage(format!(
-            "the attribute {name} has a control character in it ({c:?})"
+            "the attribute {name} contains a control character ({c:?})"
         ))),
         None => Ok(value.to_owned()),
     }
@@ -169,7 +171,9 @@ pub fn freeze_or_thaw(
     change_account(store, now, account, |account| {
         let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
         if why.as_deref() == Some("") {
-            return Err(parse::usage("say why the account is frozen: --reason TEXT"));
+            return Err(parse::usage(
+                "give the reason for freezing the account: --reason TEXT",
+            ));
         }
         let is_change = why != account.freeze_reason;
         Ok(is_change.then(|| {
@@ -190,7 +194,7 @@ pub fn set_pin(
 ) -> Result<CommandResult, Refusal> {
     change_account(store, now, account, |account| {
         if hash.is_some_and(|hash| !is_hash(hash)) {
-            return Err(parse::usage("that is no hash of a PIN"));
+            return Err(parse::usage("this is not the hash of a PIN"));
         }
         let is_change = hash != account.pin_hash.as_deref();
         Ok(is_change.then(|| {
@@ -299,7 +303,7 @@ mod tests {
         let long = "x".repeat(MAX_WORD + 1);
         let many = |most: usize| (0..=most).map(|n| format!("n{n}"));
         let rows = [
-            (AccountSetCommand::default(), "say what to set"),
+            (AccountSetCommand::default(), "name what to set"),
             (
                 AccountSetCommand {
                     tier: Some("gold".to_owned()),
@@ -313,7 +317,7 @@ mod tests {
                     tier: Some("gold member".to_owned()),
                     ..AccountSetCommand::default()
                 },
-                "the tier \"gold member\" has a blank",
+                "the tier \"gold member\" contains a space",
             ),
             (
                 AccountSetCommand {
@@ -363,7 +367,7 @@ mod tests {
                     attributes: pairs(&[("seat", "1\n2")]),
                     ..AccountSetCommand::default()
                 },
-                "the attribute seat has a control character",
+                "the attribute seat contains a control character",
             ),
         ];
         let mut store = store_with_credits(1);

@@ -148,7 +148,7 @@ pub fn find_account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
         .map_err(|e| store_failed(&e))?
         .ok_or_else(|| {
             not_found(format!(
-                "there is no account {id}; `maitred account list` shows those there are, \
+                "there is no account {id}; `maitred account list` lists the accounts, \
                  `maitred credits grant {id} CREDITS` opens it"
             ))
         })

@@ -144,7 +144,7 @@ fn reason(text: Option<&str>, verdict: OperatorDecision) -> Result<String, Refus
     let reason = parse::reason(text, default)?;
     if reason.is_empty() {
         return Err(parse::usage(
-            "the reason is empty; leave --reason out, or say why",
+            "the reason is empty; omit --reason, or give a reason",
         ));
     }
     Ok(reason)
@@ -185,23 +185,22 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
         RequestState::Noted => Err(parse::refusal(
             "already-started",
             format!(
-                "request {id} began at {}, so nothing is decided of it any more",
+                "request {id} began at {}, so it is not decided any more",
                 views::format_time(request.start)
             ),
         )),
         RequestState::Recorded => Err(parse::refusal(
             "already-decided",
             format!(
-                "request {id} is decided already ({}) and being carried out; `maitred explain {id}` \
-                 tells how far it is",
+                "request {id} is decided already ({}) and is being carried out; `maitred explain \
+                 {id}` shows the progress",
                 request.decision.as_str()
             ),
         )),
         RequestState::Settled { outcome, at } => Err(parse::refusal(
             "already-decided",
             format!(
-                "request {id} was decided already: {} at {}; what comes after that is done at \
-                 Cal.com",
+                "request {id} was decided already: {} at {}; make further changes at Cal.com",
                 outcome.as_str(),
                 views::format_time(at)
             ),

@@ -38,7 +38,7 @@ pub fn resolve(
     let reason = parse::reason(Some(reason), "")?;
     if reason.is_empty() {
         return Err(parse::usage(
-            "the reason is empty; say why with --reason, it is kept with the booking",
+            "the reason is empty; give a reason with --reason, because it is kept with the booking",
         ));
     }
     let failed = |e: StoreError| parse::store_failed(&e);

@@ -56,7 +56,7 @@ pub async fn examine(
                 findings.push(warning(
                     "bookings",
                     format!("one could not be read: {row}"),
-                    "it is left alone; answer it at Cal.com",
+                    "it is skipped; answer it at Cal.com",
                 ));
             }
             findings.push(check_clock(page.server_time, (before, clock())));
@@ -157,7 +157,7 @@ fn check_clock(server: Option<Time>, (before, after): (Time, Time)) -> CheckResu
         return warning(
             "clock",
             text,
-            "see that this machine's clock is kept right (NTP)",
+            "check that NTP keeps this machine's clock correct",
         );
     };
     let difference = clock_difference(server, (before, after));
@@ -175,7 +175,7 @@ fn check_clock(server: Option<Time>, (before, after): (Time, Time)) -> CheckResu
     } else if skew > CLOCK_WARNING_DIFFERENCE {
         warning("clock", text, help)
     } else {
-        ok("clock", "this machine's and the server's agree")
+        ok("clock", "this machine's clock and the server's agree")
     }
 }
 
@@ -236,7 +236,7 @@ fn call_failure(subject: &str, error: &CallError) -> CheckResultView {
         | CallError::Unknown(_)
         | CallError::Failed(_)
         | CallError::TooLarge { .. }
-        | CallError::Refused(_) => "try again; if it stays, see the server's own log",
+        | CallError::Refused(_) => "try again; if the problem persists, see the server's own log",
     };
     let exit = match error {
         CallError::Credential(_) => exit::CREDENTIAL,

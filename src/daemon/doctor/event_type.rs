@@ -33,8 +33,8 @@ pub(super) fn examine(
         ));
     }
     if event_type.recurring {
-        let text =
-            "it makes series: where the server tells, all that waits of one is decided as one";
+        let text = "it makes series: all pending occurrences of a series are decided together, where \
+             the server shows the series";
         findings.push(ok(subject, text));
     }
     findings.push(check_confirmation(subject, event_type));
@@ -50,8 +50,8 @@ pub(super) fn examine(
 }
 
 /// A note on what Cal.com's API does not show about confirmation.
-const CONFIRMATION_SCOPE_NOTE: &str = " (whether of all bookers or only of those with a free e-mail address, Cal.com does not \
-                    show to a key: see there that it is of all)";
+const CONFIRMATION_SCOPE_NOTE: &str = " (Cal.com does not show to an API key whether this holds \
+ for all bookers or only for free e-mail addresses: check there that it holds for all)";
 
 fn check_confirmation(subject: &str, event_type: &EventType) -> CheckResultView {
     match &event_type.confirmation {
@@ -83,7 +83,7 @@ fn check_confirmation(subject: &str, event_type: &EventType) -> CheckResultView 
         Confirmation::Unknown => warning(
             subject,
             "the server does not say whether it asks for confirmation",
-            "see that \"Requires confirmation\" is set to always there",
+            "check that \"Requires confirmation\" is set to always there",
         ),
     }
 }
@@ -98,8 +98,8 @@ fn check_address_proof(
         return (event_type.verifies_address == Some(false)).then(|| {
             warning(
                 subject,
-                "bookers need not prove their e-mail address: anybody can type a member's and \
-                 spend that member's credits",
+                "bookers need not verify their e-mail address: anybody can enter a member's \
+                 address and spend that member's credits",
                 "turn on \"Booker email verification\" in the event type's advanced settings, or \
                  have the gate ask for a PIN (`pin`)",
             )
@@ -135,7 +135,7 @@ fn check_limits(subject: &str, event_type: &EventType) -> Option<CheckResultView
             subject,
             format!(
                 "it has limits ({}) that Cal.com looks at when somebody books, without counting what waits, \
-                 and not at a confirmation: maitred does not mind them and confirms beyond",
+                 and not at a confirmation: maitred does not apply them and confirms beyond them",
                 event_type.limits.join(", ")
             ),
             "answer what goes beyond them at Cal.com; the gate's `caps` count the bookings of each member",
@@ -147,11 +147,12 @@ fn check_disabled_actions(subject: &str, event_type: &EventType) -> Vec<CheckRes
     let off = [
         (
             event_type.disables_cancelling,
-            "bookers cannot cancel at Cal.com: only the host can, so what `refund` says of bookers is not used",
+            "bookers cannot cancel at Cal.com: only the host can, so the `refund` terms for \
+             bookers do not apply",
         ),
         (
             event_type.disables_rescheduling,
-            "bookers cannot move a booking at Cal.com: what the gate says of moves is not used",
+            "bookers cannot move a booking at Cal.com: so the gate's terms for moves do not apply",
         ),
     ];
     let disabled = off.into_iter().filter(|(is_off, _)| *is_off);
@@ -171,8 +172,11 @@ fn check_rule_answers(
         if gate.criteria.pin.as_ref() == Some(slug) {
             findings.push(warning(
                 subject,
-                format!("the rule {name} names booking.answers.{slug}, which is the PIN: no rule sees it"),
-                "take it out of the rule: the gate's `pin` looks at it",
+                format!(
+                    "the rule {name} names booking.answers.{slug}, which is the PIN: rules \
+                 cannot read it"
+                ),
+                "remove it from the rule: the gate's `pin` checks it",
             ));
             continue;
         }
@@ -415,7 +419,7 @@ mod tests {
                 "\"nothing\" in booking.answers",
                 Some("no such booking question"),
             ),
-            ("booking.answers.pin == \"1\"", Some("no rule sees it")),
+            ("booking.answers.pin == \"1\"", Some("rules cannot read it")),
         ];
         for (require, expect) in rows {
             let rule = Rule {

@@ -51,8 +51,8 @@ fn check_store(store: &StoreConfig) -> CheckResultView {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(why) if why.kind() == ErrorKind::NotFound => {
-            let text = format!("there is none in {shown} yet");
-            return warning(subject, text, "`maitred init` makes it");
+            let text = format!("{shown} contains none yet");
+            return warning(subject, text, "`maitred init` creates it");
         }
         Err(why) => {
             let help = "see store.path, and run as the user of the service";
@@ -67,10 +67,10 @@ fn check_store(store: &StoreConfig) -> CheckResultView {
         Ok(Some(store)) => store.head().seq,
         Ok(None) => {
             let text = format!("{shown} holds no ledger yet");
-            return warning(subject, text, "`maitred init` makes it");
+            return warning(subject, text, "`maitred init` creates it");
         }
         Err(failed) => {
-            let help = "`maitred ledger verify` says more";
+            let help = "`maitred ledger verify` shows more";
             return error_with_exit(failed.exit(), subject, failed.to_string(), help);
         }
     };
@@ -116,7 +116,8 @@ fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) 
     // A store that does not exist yet will be created in the nearest folder that exists.
     let existing_folder = path.ancestors().find(|folder| folder.is_dir());
     let existing_folder = existing_folder.unwrap_or(Path::new("/"));
-    let help = "make room: a commit that cannot be written is not acted on, and the daemon ends";
+    let help = "free space: maitred does not act on a commit that it cannot write, and the \
+     daemon stops";
     match free_bytes(existing_folder) {
         Ok(bytes) => {
             let text = format!(
@@ -131,7 +132,10 @@ fn check_disk_space(path: &Path, free_bytes: &dyn Fn(&Path) -> io::Result<u64>) 
             }
         }
         Err(why) => {
-            let text = format!("the room left for {} is not known: {why}", path.display());
+            let text = format!(
+                "the free space for {} cannot be determined: {why}",
+                path.display()
+            );
             warning(subject, text, "see store.path")
         }
     }
@@ -144,7 +148,7 @@ fn check_socket(path: Option<&Path>) -> CheckResultView {
         return warning(
             subject,
             text,
-            "leave control.socket out, and it has its usual place",
+            "omit control.socket, and the socket is at its default place",
         );
     };
     let shown = path.display();
@@ -152,18 +156,26 @@ fn check_socket(path: Option<&Path>) -> CheckResultView {
     if let Ok(mode) = mode
         && mode & OPEN_SOCKET != 0
     {
-        let text = format!("{shown} has mode {mode:o}: everybody on this machine may command");
+        let text = format!(
+            "{shown} has mode {mode:o}: every user of this machine can give \
+         commands"
+        );
         return warning(
             subject,
             text,
-            "chmod 600 it; the daemon makes it so at its next start",
+            "run chmod 600 on it; the daemon does so at its next start",
         );
     }
     match client::send_command(path, Command::Status {}) {
         Ok(CommandResult::Status(_)) => ok(subject, format!("a daemon answers on {shown}")),
         Ok(_) => {
-            let text = format!("what listens on {shown} gives another answer than was asked for");
-            error_with_exit(exit::FAILED, subject, text, "use the same maitred for both")
+            let text = format!("the process that listens on {shown} gives an unexpected answer");
+            error_with_exit(
+                exit::FAILED,
+                subject,
+                text,
+                "use the same version of maitred for both",
+            )
         }
         Err(ClientError::NotRunning(_)) => {
             let text = format!("no daemon listens on {shown}: commands open the store themselves");
@@ -207,7 +219,7 @@ fn check_command(subject: &str, program: &Path) -> CheckResultView {
             Ok(()) => ok(subject, format!("{shown} can be run")),
             Err(why) => {
                 let text = format!("{shown} cannot be run: {}", io::Error::from(why));
-                error(subject, text, "chmod 755 it, or see its owner")
+                error(subject, text, "run chmod 755 on it, or check its owner")
             }
         },
         Err(why) => {
@@ -232,7 +244,7 @@ fn check_credential(subject: &str, file: &Path) -> CheckResultView {
             "put the credential into it",
         ),
         Ok((mode, _)) if mode & OPEN_SECRET != 0 => {
-            let text = format!("others than its owner can read {shown}");
+            let text = format!("other users than its owner can read {shown}");
             warning(subject, text, "chmod 600 it")
         }
         Ok(_) => ok(
@@ -330,7 +342,7 @@ mod tests {
             (
                 write_file("open", "secret", 0o644),
                 "warning",
-                "others than its owner",
+                "other users than its owner",
             ),
             (write_file("empty", "", 0o600), "error", "is empty"),
             (folder.path().join("none"), "error", "No such file"),

@@ -80,7 +80,7 @@ fn fixture_from_description(
         .first()
         .and_then(|gate| gate.event_types.first());
     let key = described.event_type.as_ref().or(first);
-    let key = key.ok_or("no event type is said, and the configuration has no [[gate]]")?;
+    let key = key.ok_or("the case names no event type, and the configuration has no [[gate]]")?;
     let start = described.start.resolve(now);
     let created = described.created.resolve(now);
     let host = described.host.unwrap_or(HOST);

@@ -267,7 +267,7 @@ impl Loop {
             Failure::Credential(_) if first => return Err(failure),
             Failure::Configuration(_) if first && is_foreign_ledger => return Err(failure),
             Failure::Credential(_) => {
-                tracing::error!(server, "{failure}; passes go on, ever more slowly");
+                tracing::error!(server, "{failure}; passes continue at growing intervals");
             }
             Failure::Store(_) => return Err(failure),
             Failure::Unreachable(_)
@@ -275,7 +275,7 @@ impl Loop {
             | Failure::StoreLocked(_)
             | Failure::Permission(_)
             | Failure::Failed(_) => {
-                tracing::warn!(server, "{failure}; the next pass looks again");
+                tracing::warn!(server, "{failure}; the next pass tries again");
             }
         }
         self.timetable.record_pass_failure(now);

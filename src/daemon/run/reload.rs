@@ -20,18 +20,18 @@ impl Loop {
                     let line = finding.position.as_ref().map(|place| place.line);
                     tracing::error!(key = finding.key, line, "the configuration is wrong");
                 }
-                tracing::error!("the configuration stays as it was; see `maitred check`");
+                tracing::error!("the configuration in force does not change; see `maitred check`");
                 return;
             }
             Err(error) => {
-                tracing::error!("the configuration stays as it was: failed to {error}");
+                tracing::error!("the configuration in force does not change: failed to {error}");
                 return;
             }
         };
         let restart_keys = self.keys_needing_restart(&loaded.config);
         if !restart_keys.is_empty() {
             tracing::error!(
-                "the configuration stays as it was: {} change with a restart only",
+                "the configuration in force does not change: {} change with a restart only",
                 restart_keys.join(", ")
             );
             return;
@@ -39,14 +39,14 @@ impl Loop {
         let calendar = match calendar::open(&loaded.config, &self.daemon.clock) {
             Ok(calendar) => calendar,
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {error}");
+                tracing::error!("the configuration in force does not change: {error}");
                 return;
             }
         };
         let lookups = match LookupClient::open(&loaded.config.lookups) {
             Ok(lookups) => lookups,
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {error}");
+                tracing::error!("the configuration in force does not change: {error}");
                 return;
             }
         };

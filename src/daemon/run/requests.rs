@@ -27,7 +27,7 @@ impl Loop {
         if self.shutting_down {
             let refusal = refusal(
                 "unreachable",
-                "the daemon is ending; ask again when it is up",
+                "the daemon is stopping; repeat the command when it runs again",
             );
             let _ = answer.send(SocketResponse::Err(refusal));
             return;

@@ -14,7 +14,7 @@ pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
     if input.event_type.flatten().is_some_and(|kind| kind.seated) {
         return RuleOutcome::failed(
             ReasonCode::Seated,
-            "the event type has seats: every attendee is a booker of his own",
+            "the event type has seats: every attendee is a separate booker",
         )
         .with_effect(OnViolation::Leave);
     }
@@ -22,7 +22,7 @@ pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
     match first {
         None => RuleOutcome::failed(
             ReasonCode::NoBooker,
-            "nobody can be named for certain as the booker",
+            "the booker cannot be identified with certainty",
         ),
         Some(booker)
             if input.bookings.iter().any(|other| {
@@ -34,7 +34,7 @@ pub(super) fn check_booker(input: &EvaluationInput<'_>) -> RuleOutcome {
                 "the occurrences of the series name different bookers",
             )
         }
-        Some(_) => RuleOutcome::passed("the booker is named"),
+        Some(_) => RuleOutcome::passed("the booker is identified"),
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) fn check_pin(input: &EvaluationInput<'_>) -> RuleOutcome {
         Some(PinResult::Missing) => missing_pin_text(),
         // The member may be right while another person is guessing: an operator decides.
         Some(PinResult::Locked) => {
-            let detail = "too many wrong PINs were given lately, so this one was not looked at";
+            let detail = "too many wrong PINs were given lately, so this one was not checked";
             return RuleOutcome::failed(ReasonCode::WrongPin, detail)
                 .with_effect(OnViolation::Review);
         }
@@ -183,7 +183,7 @@ pub fn not_allowed_text() -> String {
 }
 
 fn too_many_requests_text(at_most: u32) -> String {
-    format!("No more than {at_most} requests a day are looked at. Please ask again tomorrow.")
+    format!("At most {at_most} requests a day are accepted. Please request again tomorrow.")
 }
 
 fn unknown_booker_text(cost: Credits) -> String {

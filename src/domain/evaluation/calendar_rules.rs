@@ -43,7 +43,7 @@ pub(super) fn check_free_of_charge(input: &EvaluationInput<'_>) -> RuleOutcome {
         ),
         Some(Some(event_type)) if event_type.price != 0 => RuleOutcome::failed(
             ReasonCode::Priced,
-            "the event type has a price at Cal.com: credits and payment do not mix",
+            "the event type has a price at Cal.com: credits do not replace that payment",
         ),
         Some(Some(_)) => RuleOutcome::passed("the event type has no price"),
     }

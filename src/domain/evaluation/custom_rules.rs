@@ -146,7 +146,7 @@ fn object_to_failed_rule(
 }
 
 fn rule_not_met_text(name: &str) -> String {
-    format!("This request does not meet a condition of the house ({name}).")
+    format!("This request does not meet a condition of the host ({name}).")
 }
 
 /// Returns what may be wrong with a rule that failed: an answer is missing, or is of another kind

@@ -86,7 +86,7 @@ fn decide_by(
         });
     }
     if decision == Decision::Decline && input.ledger_is_empty {
-        let text = "the ledger has no account yet, and declining everybody would be a mistake: \
+        let text = "the ledger has no account yet, and declining every booker would be a mistake: \
                     grant credits or import the members first";
         return ReasonedDecision::with_reason(
             Decision::Leave,
@@ -137,8 +137,8 @@ fn remove_unsettled_declines(
         return None;
     }
     let text = format!(
-        "would be declined ({codes}), but that rests on a booking which is still being decided: it \
-         is left until that is settled"
+        "would be declined ({codes}), but that depends on a booking which is still being \
+         decided: the request waits until that is settled"
     );
     Some(ReasonedDecision::with_reason(
         Decision::Leave,
@@ -177,7 +177,7 @@ fn decide_unanswered(
         }
         OnUnanswered::Leave | OnUnanswered::Decline { .. } if input.now >= start => {
             let text = format!(
-                "was left for an operator ({}), and no operator answered before it began",
+                "waited for an operator ({}), and no operator answered before its start",
                 first.code
             );
             Some(ReasonedDecision::with_reason(

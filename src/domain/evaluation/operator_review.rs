@@ -47,8 +47,8 @@ pub(super) fn apply_operator_review(
                 .iter()
                 .map(|(_, objection)| objection.to_reason())
                 .collect();
-            let text = "an operator said to confirm it; that waits until nothing of this stands in \
-                        the way";
+            let text = "an operator decided to confirm it; that waits until these reasons no \
+             longer apply";
             reasons.push(operator(text.to_owned()));
             (Decision::Review, reasons)
         }

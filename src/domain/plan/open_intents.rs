@@ -34,7 +34,7 @@ impl<'a> Planner<'a> {
             _ if self.snapshot.clock_skewed => {
                 self.reserve_time(open, false);
                 Action::Postpone {
-                    reason: "the local clock and the server's disagree".to_owned(),
+                    reason: "the local clock and the server's clock disagree".to_owned(),
                 }
             }
             _ if self.snapshot.restore_pending => {
@@ -111,14 +111,14 @@ impl<'a> Planner<'a> {
             return reason;
         }
         if request.cancels_accepted() {
-            return "the watch goes on with cancelling it".to_owned();
+            return "the watch continues to cancel it".to_owned();
         }
         if let Some(until) = open.running_until {
             return messages::call_still_running(until);
         }
         match intent::due_at(request).filter(|at| *at > self.now) {
             Some(at) => messages::next_call(request.failures, at),
-            None => "its bookings could not all be read".to_owned(),
+            None => "some of its bookings could not be read".to_owned(),
         }
     }
 
@@ -194,7 +194,7 @@ impl<'a> Planner<'a> {
                     facts,
                     outcome,
                     problem: Some(format!(
-                        "series {}: {reason}; what still waits of it is left pending for you to answer",
+                        "series {}: {reason}; its pending occurrences are left for you to answer",
                         request.id
                     )),
                 };

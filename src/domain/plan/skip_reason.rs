@@ -41,19 +41,20 @@ impl SkipReason {
         match self {
             Self::OutOfScope(reason) => reason.text(),
             Self::ClockSkew => {
-                "the local clock and the server's disagree by more than two minutes, so nothing \
+                "the local clock and the server's clock disagree by more than two minutes, so \
+                 nothing \
                  final is decided: set this machine's clock (NTP)"
             }
             Self::AlreadyBegun => messages::ALREADY_BEGUN,
             Self::DecidedBefore => {
-                "it was decided before and is pending again: somebody changed it at Cal.com, so \
-                 answer it there"
+                "it was decided before and is pending again: another person changed it at \
+                 Cal.com, so answer it there"
             }
             Self::PredecessorUnclear => {
                 "what it replaced is still being decided or could not be read, so what was paid \
                  is not known"
             }
-            Self::SeriesUnreadable => "the series could not be read whole",
+            Self::SeriesUnreadable => "the series could not be read completely",
             Self::SeriesSettling => "the series is so young that more of it may follow",
         }
     }

@@ -111,7 +111,7 @@ impl CelProgram {
             Some(answer) => Ok(*answer.inner()),
             None => {
                 let kind = result.get_type().name();
-                Err(format!("the rule gave {kind} where yes or no was wanted"))
+                Err(format!("the rule returned {kind} instead of true or false"))
             }
         }
     }
@@ -244,7 +244,7 @@ impl ConversionBudget {
         let texts = self.text_bytes_left.checked_sub(bytes);
         let (Some(values), Some(texts)) = (values, texts) else {
             return Err(format!(
-                "there is more to look at than {} values and {MAX_TEXT_BYTES} bytes",
+                "it covers more than {} values and {MAX_TEXT_BYTES} bytes",
                 self.max_values
             ));
         };

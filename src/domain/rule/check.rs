@@ -47,7 +47,7 @@ pub(super) fn check_expression(
     if !result_type.is_assignable_to(Type::BOOL) {
         checker.report(
             parsed.spans.span(&parsed.root),
-            format!("this gives {result_type}; a rule must say yes or no"),
+            format!("this returns {result_type}; a rule must return true or false"),
             "compare it with something, such as … > 2 or … == \"gold\"",
         );
     }

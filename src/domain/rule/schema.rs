@@ -293,7 +293,7 @@ pub const NAMES: [SchemaName; 47] = [
         "lookup",
         RuleVariable::Lookups,
         Type::Map(ValueKind::Dyn),
-        "what the house's own systems answered, by the name of the question",
+        "the answers of your own systems, by the name of the lookup",
     ),
 ];
 

@@ -68,7 +68,7 @@ impl Template {
         }
         let line = truncate(line);
         if line.is_empty() {
-            return Err("the template gives no text".to_owned());
+            return Err("the template produces no text".to_owned());
         }
         Ok(line)
     }

@@ -247,7 +247,7 @@ fn every_criterion_has_an_effect_and_a_text_of_its_own() {
             exceed_requests_per_day,
             |case, effect| case.gate.criteria.on_too_many_requests = effect,
             ReasonCode::TooManyRequests,
-            "No more than 3 requests a day are looked at. Please ask again tomorrow.",
+            "At most 3 requests a day are accepted. Please request again tomorrow.",
         ),
         (
             give_wrong_pin,
@@ -370,7 +370,7 @@ fn a_missing_a_locked_and_an_unset_pin() {
         (
             Some(PinResult::Locked),
             Decision::Review,
-            "too many wrong PINs were given lately, so this one was not looked at",
+            "too many wrong PINs were given lately, so this one was not checked",
         ),
         (
             Some(PinResult::NotSet),

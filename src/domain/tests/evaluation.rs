@@ -16,7 +16,7 @@ const UNKNOWN: &str = "There is no credit account for the e-mail address you gav
 const SHORT: &str = "This booking costs 2 credits, and your balance is 1 credit.";
 const TAKEN: &str =
     "This time has been given to somebody who asked earlier. Please choose another time.";
-const WAITED: &str = "The request has waited as long as it may.";
+const WAITED: &str = "The request has waited for the longest allowed time.";
 
 #[test]
 fn what_every_rule_likes_is_confirmed_at_its_cost() {
@@ -341,7 +341,7 @@ fn every_rule_that_was_looked_at_leaves_a_finding() {
     let expect = vec![
         finding("pending", None, "waits for an answer"),
         finding("free-of-charge", None, "the event type has no price"),
-        finding("booker", None, "the booker is named"),
+        finding("booker", None, "the booker is identified"),
         finding("member", None, "account bo@example.com"),
         finding("time-free", None, "no accepted booking overlaps"),
         finding("credit", Some(ReasonCode::ShortOfCredit), SHORT),

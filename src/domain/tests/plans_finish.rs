@@ -37,7 +37,7 @@ fn an_open_intent_is_finished_and_never_decided_anew() {
         (BookingState::Rejected, "a confirm superseded"),
         (
             BookingState::Unread,
-            "a confirm postponed: its bookings could not all be read",
+            "a confirm postponed: some of its bookings could not be read",
         ),
     ];
     for (state, expect) in rows {

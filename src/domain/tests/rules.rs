@@ -65,7 +65,7 @@ fn a_rule_that_does_not_hold_has_the_effect_that_it_names() {
         let evaluation = check(change, decision, &[ReasonCode::RuleNotMet]);
         assert_eq!(
             messages::join_reasons(&evaluation.reasons),
-            "This request does not meet a condition of the house (rich)."
+            "This request does not meet a condition of the host (rich)."
         );
     }
     let holds = |case: &mut EvaluationCase| {
@@ -210,7 +210,7 @@ fn a_reason_is_told_in_the_language_of_the_booker() {
     let evaluation = check(change, DECLINE, &[ReasonCode::RuleNotMet]);
     assert_eq!(
         messages::join_reasons(&evaluation.reasons),
-        "This request does not meet a condition of the house (never)."
+        "This request does not meet a condition of the host (never)."
     );
 }
 

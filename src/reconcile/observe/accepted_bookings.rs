@@ -74,7 +74,7 @@ pub(super) async fn load_accepted_bookings(
         }
         next = page.next;
         if next.is_some() && seen_uids.len() == count_before && page.unreadable.is_empty() {
-            let why = format!("page {number} of the accepted bookings brought nothing new");
+            let why = format!("page {number} of the accepted bookings contained nothing new");
             let until = if by_start { read_until } else { from };
             deferred_requests =
                 defer_requests_after(snapshot, until, ("page-repeated", why), problems);
@@ -130,7 +130,7 @@ fn defer_requests_after(
     problems.push(Problem {
         code,
         text: format!(
-            "{why}: requests that end after {} are left for later",
+            "{why}: requests that end after {} are postponed",
             format_instant(until)
         ),
     });

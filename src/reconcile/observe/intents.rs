@@ -70,7 +70,7 @@ pub(super) async fn load_open_intents(
             problems.push(Problem {
                 code: "unread-intent",
                 text: format!(
-                    "request {} is left for later: no more bookings are kept at once",
+                    "request {} is postponed: no more bookings fit into one pass",
                     intent.request.id
                 ),
             });

@@ -48,8 +48,8 @@ pub(super) async fn list_pending(
             problems.push(Problem {
                 code: "too-many-pending",
                 text: format!(
-                    "more than {MAX_PENDING_PAGES} pages of bookings wait for an answer; what lies \
-                     behind them is seen when these are answered"
+                    "more than {MAX_PENDING_PAGES} pages of bookings wait for an answer; the \
+                     bookings after them are read once these are answered"
                 ),
             });
             break;
@@ -65,7 +65,7 @@ pub(super) async fn list_pending(
         if new.is_empty() && page.next.is_some() {
             problems.push(Problem {
                 code: "page-repeated",
-                text: format!("page {number} of the pending bookings brought nothing new"),
+                text: format!("page {number} of the pending bookings contained nothing new"),
             });
             list_end = PendingListEnd::PageRepeated;
             break;
@@ -74,8 +74,8 @@ pub(super) async fn list_pending(
             problems.push(Problem {
                 code: "too-many-pending",
                 text: format!(
-                    "the bookings that wait for an answer take more than {} MiB; what lies behind \
-                     page {number} is seen when those before it are answered",
+                    "the bookings that wait for an answer take more than {} MiB; the bookings \
+                     after page {number} are read once those before it are answered",
                     MAX_BOOKING_BYTES >> 20
                 ),
             });

@@ -126,8 +126,8 @@ fn guessing_problem(limit: PinLimit) -> Problem {
     Problem {
         code: "pin-guessing",
         text: format!(
-            "more wrong PINs were given within a day than {limit_text}: further ones are not looked at, \
-             and their requests wait for review (`maitred review list`)"
+            "more wrong PINs were given within a day than {limit_text}: further PINs are not \
+             checked, and their requests wait for review (`maitred review list`)"
         ),
     }
 }
@@ -136,8 +136,8 @@ fn unreadable_pin_problem(case: &PinCase) -> Problem {
     Problem {
         code: "pin-unreadable",
         text: format!(
-            "the PIN of the member who asks for booking {} is kept in a form that cannot be read; \
-             set it anew",
+            "the PIN of the member who asks for booking {} has a form that cannot be read; set \
+             it again",
             case.booking
         ),
     }

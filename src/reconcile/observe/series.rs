@@ -44,7 +44,7 @@ pub(super) async fn load_series(
                 let why = "no more bookings are kept at once";
                 problems.push(Problem {
                     code: "unread-series",
-                    text: format!("series {id} is left for later: {why}"),
+                    text: format!("series {id} is postponed: {why}"),
                 });
                 Series::Unread(why.to_owned())
             }

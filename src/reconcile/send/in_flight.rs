@@ -201,7 +201,9 @@ impl InFlightCall {
             // Cal.com changes the booking at the end of the call, so that end is still to come.
             BookingState::Pending | BookingState::PendingAfterStart | BookingState::Unread => {
                 self.state = CallState::Unresolved;
-                let text = "the server said yes, but the booking is not changed yet".to_owned();
+                let text = "the server accepted the call, but the booking is not changed \
+                 yet"
+                .to_owned();
                 self.add_note(call, CallEnd::Unanswered { sent: sent_by }, text, now);
             }
             BookingState::Accepted
@@ -285,7 +287,7 @@ impl InFlightCall {
                 if self.state == CallState::Waiting && !self.booking_states.is_empty() =>
             {
                 self.state = CallState::Unresolved;
-                self.why = Some("what its bookings are now is not known".to_owned());
+                self.why = Some("the status of its bookings is unknown".to_owned());
             }
             NextStep::Call(_) if self.state == CallState::Waiting && self.calls_left == 0 => {
                 self.state = CallState::Unresolved;

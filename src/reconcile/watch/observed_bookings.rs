@@ -146,8 +146,8 @@ impl ObservedBookings {
                 problems.push(Problem {
                     code: "too-many-changes",
                     text: format!(
-                        "more than {MAX_PAGES} pages of bookings to look after; the audit reads \
-                         the rest by name"
+                        "more than {MAX_PAGES} pages of bookings to follow; the audit reads the \
+                         rest by uid"
                     ),
                 });
                 return Ok(false);
@@ -171,8 +171,7 @@ impl ObservedBookings {
                 problems.push(Problem {
                     code: "too-many-changes",
                     text: format!(
-                        "bookings of more than {} MiB to look after; the audit reads the rest by \
-                         name",
+                        "bookings of more than {} MiB to follow; the audit reads the rest by uid",
                         MAX_BOOKING_BYTES >> 20
                     ),
                 });
@@ -358,6 +357,6 @@ pub(super) fn unread_problem(uid: &BookingUid, error: &CallError) -> Problem {
 pub(super) fn over_budget_problem(uid: &BookingUid) -> Problem {
     Problem {
         code: "unread-charge",
-        text: format!("booking {uid} is left for later: no more bookings are kept at once"),
+        text: format!("booking {uid} is postponed: no more bookings fit into one pass"),
     }
 }

@@ -88,8 +88,8 @@ pub async fn recheck(
             result.problems.push(Problem {
                 code: "unread-charge",
                 text: format!(
-                    "what declines rest on could not be read, so they are left for the next pass: \
-                     {error}"
+                    "the bookings that declines depend on could not be read, so the declines \
+                     wait for the next pass: {error}"
                 ),
             });
         }
@@ -137,8 +137,8 @@ async fn settle_all(
             result.problems.push(Problem {
                 code: "unjudged-move",
                 text: format!(
-                    "booking {} was moved and accepted at once: the next watch asks the rules of its \
-                     gate, and declines that rest on it wait until then",
+                    "booking {} was moved and accepted at once: the next watch evaluates the \
+                     rules of its gate, and declines that depend on it wait until then",
                     moved_booking.uid
                 ),
             });
@@ -149,8 +149,8 @@ async fn settle_all(
             result.problems.push(Problem {
                 code: "cancellation-open",
                 text: format!(
-                    "maitred is cancelling booking {cancelled_uid}, and the end of that is not known: \
-                     declines that rest on its charge wait until it is"
+                    "maitred is cancelling booking {cancelled_uid}, and the result is not known \
+                     yet: declines that depend on its charge wait until it is known"
                 ),
             });
             continue;

@@ -185,8 +185,8 @@ impl ObservedBookings {
                 problems.push(Problem {
                     code: "unread-charge",
                     text: format!(
-                        "whether booking {0} was moved or cancelled cannot be told: v1 does not say, \
-                         and there are too many bookings since it was made; `maitred charges settle \
+                        "whether booking {0} was moved or cancelled cannot be determined: v1 \
+                         does not show it, and too many bookings followed it; `maitred charges settle \
                          {0} keep` or `refund`",
                         booking.uid
                     ),

@@ -258,7 +258,8 @@ fn accepted_move_fact(
         return Ok(None);
     }
     let detail = format!(
-        "at once when {} was moved: no rule of its gate was asked, and the charge goes on with it",
+        "at once when {} was moved: no rule of its gate was evaluated, and the charge moved with \
+         it",
         charge.booking.uid
     );
     let account = Some(charge.account.clone());

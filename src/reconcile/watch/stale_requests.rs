@@ -136,7 +136,7 @@ async fn read_note_status(
     } else if bookings.iter().any(is_pending) {
         NoteStatus::Ended("it ended undecided")
     } else if bookings.is_empty() {
-        NoteStatus::Ended("it is not at Cal.com any more")
+        NoteStatus::Ended("it no longer exists at Cal.com")
     } else if any_accepted {
         NoteStatus::Ended("it was accepted by others")
     } else if has_status(&BookingStatus::Rejected) {

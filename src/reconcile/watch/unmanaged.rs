@@ -175,7 +175,7 @@ impl UnmanagedCheck<'_, '_> {
             }
             AcceptedState::Settled | AcceptedState::UnderDecision => Ok(()),
             AcceptedState::PartlyPaid => {
-                let detail = "by others, and credits are missing for it";
+                let detail = "by others, and the booker has not enough credits";
                 let code = UnresolvedCode::Unmanaged;
                 self.list_unresolved(booking, &stored_booking, code, detail)
                     .await

@@ -223,6 +223,6 @@ async fn resolve_gone_booking(ports: &Ports<'_>, uid: &BookingUid) -> Result<(),
         .await;
     let items = items.map_err(PassError::Store)?;
     let open_items = items.iter().filter(|item| item.is_open());
-    let items = open_items.map(|item| (item.code, "the booking is not at Cal.com any more"));
+    let items = open_items.map(|item| (item.code, "the booking no longer exists at Cal.com"));
     resolve(ports, uid, items.collect()).await
 }

@@ -134,12 +134,12 @@ fn a_plan_is_rendered_in_full() {
         ),
     ]);
     insta::assert_snapshot!(render(pass(true, &steps)), @r"
-    Plan as of 2026-12-01 09:00:00 UTC. Nothing is done.
+    Plan as of 2026-12-01 09:00:00 UTC. Nothing is changed.
     5 pending bookings seen, with 1 call to Cal.com.
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com (account acme-ltd)
-      reasons  nothing speaks against it at gate book-club
+      reasons  no rule of gate book-club objects
       effect   would be confirmed, for 1 credit
       booking  kV2s9qTtV6zB1dPz7aYw3e
 
@@ -152,21 +152,21 @@ fn a_plan_is_rendered_in_full() {
     Decline a booking without a title on 2026-12-03 18:00 UTC
       booker   bo@example.com
       reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
-      effect   would be declined, and the booker told why
+      effect   would be declined with a reason for the booker
       booking  pQ4x8wLmN2cR5tYu6iOp1a
 
     Left as they are:
-      decision  booking                   booker                       reasons
-      leave     “Book club: Dune” on      al@example.com (no account)  No gate names the event type.
-                2026-12-03 18:00 UTC                                   (ungated)
-      wait      “Book club: Dune” on      nobody that could be named   no reason was given
-                2026-12-03 18:00 UTC
+      decision  booking                   booker                         reasons
+      leave     “Book club: Dune” on      al@example.com (no account)    No gate names the event type.
+                2026-12-03 18:00 UTC                                     (ungated)
+      wait      “Book club: Dune” on      no booker that could be        no reason was given
+                2026-12-03 18:00 UTC      identified
 
     In all: 2 to confirm, 1 to decline, 2 left as they are.
     ");
 }
 
-/// The defect of A11: requests that were put off are reported in the last lines, and no line says
+/// The defect of A11: requests that were postponed are reported in the last lines, and no line says
 /// that nothing waits.
 #[test]
 fn requests_that_were_put_off_are_told_at_the_end() {
@@ -174,13 +174,15 @@ fn requests_that_were_put_off_are_told_at_the_end() {
         (json!({}), "Nothing is waiting.\n"),
         (
             json!({"observed": 502, "deferred_requests": 502}),
-            "Nothing is decided of 502 pending bookings: see what is to be looked at.\n\
-             502 requests put off, because Cal.com's answers did not tell enough.\n",
+            "No decision was made about 502 pending bookings: see the problems.\n\
+             502 requests postponed, because Cal.com's answers did not contain enough \
+             information.\n",
         ),
         (
             json!({"observed": 250, "list_incomplete": true}),
-            "Nothing is decided of 250 pending bookings: see what is to be looked at.\n\
-             More may wait than was seen, because the list of what waits broke off.\n",
+            "No decision was made about 250 pending bookings: see the problems.\n\
+             More requests may wait than were seen, because the list of pending bookings ended \
+             early.\n",
         ),
     ];
     for (head, expect) in rows {
@@ -192,7 +194,7 @@ fn requests_that_were_put_off_are_told_at_the_end() {
     let mut partial = pass(false, &json!([step("a", "confirm", "confirmed")]));
     partial["pass"]["pass"]["deferred_requests"] = json!(1);
     let text = render(partial);
-    let expect = "In all: 1 confirmed.\n1 request put off, because";
+    let expect = "In all: 1 confirmed.\n1 request postponed, because";
     assert!(text.contains(expect), "{text}");
 }
 
@@ -275,44 +277,44 @@ fn a_pass_shows_the_outcome_of_each_request() {
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
-      reasons  nothing speaks against it at gate book-club
+      reasons  no rule of gate book-club objects
       effect   confirmed, for 1 credit
       booking  a
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
       reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
-      effect   declined, and the booker told why
+      effect   declined with a reason for the booker
       booking  b
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
-      reasons  nothing speaks against it at gate book-club
-      effect   something else happened at Cal.com first; nothing is charged
+      reasons  no rule of gate book-club objects
+      effect   superseded by a change at Cal.com; nothing is charged
       booking  c
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
-      reasons  nothing speaks against it at gate book-club
-      effect   not finished, the next pass goes on; 1 credit held meanwhile
+      reasons  no rule of gate book-club objects
+      effect   not finished, the next pass continues; 1 credit held meanwhile
       booking  d
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
       reasons  no reason was given
-      effect   not finished, the next pass goes on
+      effect   not finished, the next pass continues
       booking  e
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
-      reasons  nothing speaks against it at gate book-club
-      effect   Cal.com said no, it is tried again; 2 credits held meanwhile
+      reasons  no rule of gate book-club objects
+      effect   Cal.com refused it, and the call is repeated; 2 credits held meanwhile
       booking  f
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
       reasons  no reason was given
-      effect   Cal.com said no, it is tried again
+      effect   Cal.com refused it, and the call is repeated
       booking  g
 
     Postpone “Book club: Dune” on 2026-12-03 18:00 UTC
@@ -325,12 +327,12 @@ fn a_pass_shows_the_outcome_of_each_request() {
       decision  booking                                    booker          reasons
       review    “Book club: Dune” on 2026-12-03 18:00 UTC  bo@example.com  no reason was given
 
-    To be looked at:
+    Problems:
       rate-limited  Cal.com lets no more calls through for 20 seconds.
       empty-ledger  There is no account at all, so nobody was declined.
 
     In all: 1 confirmed, 1 declined, 1 superseded, 2 unresolved, 2 failed, 1 other, 1 left as they are.
-    More requests wait than one pass takes on; the next one goes on.
+    More requests wait than one pass handles; the next pass continues.
     ");
 }
 
@@ -347,14 +349,14 @@ fn a_pass_with_nothing_to_do_says_so() {
 /// If a pass decided nothing because it could not see everything, something is waiting.
 #[test]
 fn a_pass_that_could_not_decide_does_not_say_that_nothing_is_waiting() {
-    let problem = json!([{"code": "page-repeated", "text": "page 3 brought nothing new"}]);
+    let problem = json!([{"code": "page-repeated", "text": "page 3 contained nothing new"}]);
     for (observed, problems) in [(0, problem), (7, json!([]))] {
         let mut view = pass(false, &json!([]));
         view["pass"]["pass"]["observed"] = observed.into();
         view["pass"]["problems"] = problems;
         let text = render(view);
         assert!(!text.contains("Nothing is waiting"), "{text}");
-        assert!(text.contains("Nothing is decided of"), "{text}");
+        assert!(text.contains("No decision was made about"), "{text}");
     }
 }
 
@@ -549,13 +551,13 @@ fn what_was_given_and_taken_is_said_with_what_there_is_now() {
     1 credit was granted to bo@example.com, under the reference dues-2026-bo.
     bo@example.com has 1 credit available now.
 
-    Nothing was done: under the reference dues-2026-bo 4 credits were granted to bo@example.com, to be spent before 2027-01-01 00:00 UTC, at 2026-11-01 08:00 UTC.
+    Nothing was changed: under the reference dues-2026-bo 4 credits were granted to bo@example.com, to be spent before 2027-01-01 00:00 UTC, at 2026-11-01 08:00 UTC.
     bo@example.com has 5 credits available now.
 
     4 credits were revoked from bo@example.com, under the reference dues-2026-bo.
     bo@example.com has 1 credit available now.
 
-    Nothing was done: under the reference dues-2026-bo 1 credit was revoked from bo@example.com, at 2026-11-01 08:00 UTC.
+    Nothing was changed: under the reference dues-2026-bo 1 credit was revoked from bo@example.com, at 2026-11-01 08:00 UTC.
     bo@example.com has 5 credits available now.
     ");
 }
@@ -576,11 +578,11 @@ fn an_import_says_what_counted_and_what_had_counted_before() {
     2 accounts opened.
 
     3 rows read, 0 granted, with 0 credits in all.
-    3 rows had been imported before and count for nothing now. A new round of grants needs an expiry or a reason of its own.
+    3 rows had been imported before and count for nothing now. Give a new round of grants another expiry or reason.
 
     1 row read, 1 would be granted, with 1 credit in all.
     1 account would be opened.
-    1 row had been imported before and counts for nothing now. A new round of grants needs an expiry or a reason of its own.
+    1 row had been imported before and counts for nothing now. Give a new round of grants another expiry or reason.
     Nothing was written.
     ");
 }
@@ -663,7 +665,7 @@ fn a_statement_has_the_balance_and_the_entries() {
       came in   10 granted, 1 refunded
       went out  2 posted, 1 held, 3 expired, 0 revoked
 
-    What became of the credits, newest first:
+    Entries, newest first:
       no.  at                       kind     credits  description
        12  2026-11-30 10:00:05 UTC  hold           1  set aside for “Book club: Dune”
         3  2026-11-01 08:00:00 UTC  decided           confirm
@@ -768,7 +770,7 @@ fn explain_shows_every_section() {
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
       reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
-      effect   declined, and the booker told why
+      effect   declined with a reason for the booker
       booking  kV2s9qTtV6zB1dPz7aYw3e
       decided  2026-12-01 08:59:50 UTC
       policy   5f2c9a
@@ -861,12 +863,12 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
         "assumptions": ["that the host is the key's own user", "that nothing else takes the time"],
     });
     insta::assert_snapshot!(render(json!({"evaluate": view})), @r"
-    Judged as if it were pending at 2026-11-30 12:00:00 UTC. Nothing is done.
+    Evaluated as if it were pending at 2026-11-30 12:00:00 UTC. Nothing is changed.
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
       booker   bo@example.com
       reasons  This booking costs 2 credits, and your balance is 1. (short-of-credit)
-      effect   would be declined, and the booker told why
+      effect   would be declined with a reason for the booker
       booking  kV2s9qTtV6zB1dPz7aYw3e
       message  This booking costs 2 credits, and your balance is 1.
 
@@ -875,7 +877,7 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
       passed  host             the host is the key's own user
       failed  short-of-credit  cost 2, available 1
 
-    A file does not say everything; this was assumed:
+    A file does not contain everything; these assumptions were made:
       -  that the host is the key's own user
       -  that nothing else takes the time
     ");
@@ -937,7 +939,7 @@ fn requests_in_review_are_listed_with_their_details() {
       since    2026-12-01 08:00 UTC
       booking  b
 
-    `maitred review confirm BOOKING` or `maitred review decline BOOKING` says what becomes of one.
+    `maitred review confirm BOOKING` or `maitred review decline BOOKING` decides a request.
     There are more; ask for them with --limit.
     ");
     let none = json!({"reviews": {"schema": 1, "requests": [], "more": false}});
@@ -958,22 +960,22 @@ fn a_review_is_confirmed_with_who_acts_on_it() {
     ];
     let texts: Vec<String> = rows.map(review_answer).map(render).into();
     insta::assert_snapshot!(texts.join("\n"), @r"
-    Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    Recorded: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
     The last pass left it pending: The account is frozen. (frozen)
     The next pass acts on it (`maitred run --once`).
-    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
 
-    Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    Recorded: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
     The last pass left it pending: The account is frozen. (frozen)
-    The daemon looks at it now.
-    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+    The daemon evaluates it now.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
 
-    Nothing was done: confirm was said before of “Book club: Dune” on 2026-12-03 18:00 UTC, and stands.
-    The daemon is paused: it looks at it after `maitred resume`.
-    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+    Nothing was changed: the decision to confirm “Book club: Dune” on 2026-12-03 18:00 UTC was recorded before and is in force.
+    The daemon is paused: it evaluates the request after `maitred resume`.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
 
-    Nothing was done: confirm was said before of “Book club: Dune” on 2026-12-03 18:00 UTC.
-    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+    Nothing was changed: the decision to confirm “Book club: Dune” on 2026-12-03 18:00 UTC was recorded before.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
     ");
 }
 
@@ -988,7 +990,7 @@ fn verify_says_whether_log_and_store_agree() {
     });
     insta::assert_snapshot!(render(json!({"verify": sound})), @r"
     The log and the store agree.
-    1 commit and 40 facts were looked at; the head is 9ef92ec4.
+    1 commit and 40 facts were checked; the head is 9ef92ec4.
     ");
     let unsound = with_changes(
         sound,
@@ -997,7 +999,7 @@ fn verify_says_whether_log_and_store_agree() {
     insta::assert_snapshot!(render(json!({"verify": unsound})), @r"
     The log and the store disagree: 1 difference.
       account bo@example.com: log 4 available, store 5
-    1 commit and 40 facts were looked at; the head is 9ef92ec4.
+    1 commit and 40 facts were checked; the head is 9ef92ec4.
     ");
 }
 

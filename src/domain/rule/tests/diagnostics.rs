@@ -222,12 +222,12 @@ fn types() {
         ),
         (
             "«member.balance»",
-            "this gives int; a rule must say yes or no",
+            "this returns int; a rule must return true or false",
             "compare it with something, such as … > 2 or … == \"gold\"",
         ),
         (
             "«booking.title + booker.name»",
-            "this gives string; a rule must say yes or no",
+            "this returns string; a rule must return true or false",
             "compare it with something, such as … > 2 or … == \"gold\"",
         ),
         (

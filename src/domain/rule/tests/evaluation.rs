@@ -194,7 +194,7 @@ fn what_cannot_be_evaluated_is_an_error_for_people() {
         ),
         (
             "booking.answers.count",
-            "the rule gave double where yes or no was wanted",
+            "the rule returned double instead of true or false",
         ),
         (
             "booking.answers.topic && true",

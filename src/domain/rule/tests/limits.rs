@@ -175,7 +175,7 @@ fn a_rule_that_would_go_through_too_much_says_so() {
     assert_eq!(evaluate_with(1_998), Ok(true));
     assert_eq!(
         evaluate_with(1_999),
-        Err("there is more to look at than 2000 values and 262144 bytes".to_owned())
+        Err("it covers more than 2000 values and 262144 bytes".to_owned())
     );
 }
 
@@ -207,7 +207,7 @@ fn a_rule_without_a_macro_may_read_more() {
         .insert("colours".to_owned(), many(50_000));
     assert_eq!(
         compile_rule("\"blue\" in booking.answers.colours").evaluate(&fixture.context()),
-        Err("there is more to look at than 50000 values and 262144 bytes".to_owned())
+        Err("it covers more than 50000 values and 262144 bytes".to_owned())
     );
 }
 

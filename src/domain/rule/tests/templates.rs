@@ -85,7 +85,7 @@ fn what_cannot_be_rendered_is_an_error_for_people() {
             "{{ lookup.gone.score }}",
             "something that the template names is not there",
         ),
-        ("{{ booking.description }}", "the template gives no text"),
+        ("{{ booking.description }}", "the template produces no text"),
         (
             "{{ booking.answers.topic + 1 }}",
             "tried to use + operator on unsupported types string and number",

@@ -57,7 +57,7 @@ pub fn write_ends(
         for end in ends {
             let number = end.0;
             if let Some(why) = writer.try_write(&[end])? {
-                tracing::warn!(%why, "an end that does not fit: the next pass goes on");
+                tracing::warn!(%why, "a result that does not fit: the next pass continues");
                 writer.written.rejected_ends.insert(number);
             }
         }
