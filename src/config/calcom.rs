@@ -1,6 +1,7 @@
 //! The section `[calcom]`: which Cal.com is used, and how it is called.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -90,7 +91,7 @@ const KEYS: &[KeyRow<Config>] = &[
                     let wrong = "this looks like an API key, not like the path of its file";
                     value::read_secret_file(item, context.base, (wrong, KEY_ADVICE), report)
                 },
-                to_json: value::path_to_json,
+                to_json: |path: &PathBuf| value::path_to_json(path),
             },
         ),
     },

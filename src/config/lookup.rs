@@ -115,7 +115,7 @@ const KEYS: &[KeyRow<LookupDraft>] = &[
                     let wrong = "this looks like a secret, not like the path of its file";
                     value::read_secret_file(item, context.base, (wrong, SECRET_ADVICE), report)
                 },
-                to_json: value::path_to_json,
+                to_json: |path: &PathBuf| value::path_to_json(path),
             }),
         ),
     },

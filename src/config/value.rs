@@ -286,7 +286,7 @@ pub(super) fn read_path(
 }
 
 /// Returns the path as a text.
-pub(super) fn path_to_json(path: &PathBuf) -> Value {
+pub(super) fn path_to_json(path: &Path) -> Value {
     path.to_string_lossy().into()
 }
 

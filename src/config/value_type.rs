@@ -86,7 +86,7 @@ pub(super) const SHARE: SpecialType<u8> = SpecialType {
 pub(super) const FILE_PATH: SpecialType<PathBuf> = SpecialType {
     description: "a path",
     read: |item, context, report| value::read_path(item, context.base, report),
-    to_json: value::path_to_json,
+    to_json: |path: &PathBuf| value::path_to_json(path),
 };
 
 impl<S, V, T: ValueType<V>> KeyField<S> for FieldAt<S, V, T> {
