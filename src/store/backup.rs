@@ -37,29 +37,40 @@ const FILE_MODE: u32 = 0o600;
 pub struct LogCopy {
     /// The last commit in the copy.
     pub head: Head,
+    /// The number of segment files.
     pub files: u32,
+    /// The size of the segment files together, in bytes.
     pub bytes: u64,
 }
 
 /// Why no copy was made. Nothing that existed before was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
+    /// The destination of a backup holds something already.
     #[error(
         "back up to {}: there is {found} in it; name a directory that is empty or not there yet",
         to.display()
     )]
-    NotEmpty { to: PathBuf, found: String },
+    NotEmpty {
+        /// The destination.
+        to: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+    /// The destination of a backup, which is the payload, lies within the store.
     #[error(
         "back up to {}: it lies within the store and would be lost with it; name another place",
         .0.display()
     )]
     InsideStore(PathBuf),
+    /// The destination of a restore, which is the payload, holds a ledger already.
     #[error(
         "restore to {}: there is a ledger; stop maitred and move it away first, or set store.path to \
          another place",
         .0.display()
     )]
     Occupied(PathBuf),
+    /// The directory to restore from, which is the payload, holds no log.
     #[error(
         "restore from {}: there is no log in it; name the directory that `maitred backup` made, or \
          one that holds a copy of the folder `{LOG}`",
@@ -71,21 +82,34 @@ pub enum CopyError {
         "check the copy: it ends with commit {found} and not with {expected}; `maitred ledger verify` \
          tells whether the ledger is sound"
     )]
-    Incomplete { expected: u64, found: u64 },
+    Incomplete {
+        /// The last commit that was to be copied.
+        expected: u64,
+        /// The last commit in the copy.
+        found: u64,
+    },
+    /// The copy was made, and reading it again failed.
     #[error("check the copy; `maitred ledger verify` tells whether the ledger is sound")]
     Copy(#[source] LogError),
+    /// The log that is to be copied cannot be read.
     #[error("read the log")]
     Log(#[from] LogError),
+    /// The destination of a restore cannot be examined.
     #[error("look at the store")]
     StoreDirectory(#[source] Box<OpenError>),
+    /// The destination of a restore is in use.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A file operation failed.
     #[error("copy the log")]
     Disk(#[from] DiskError),
+    /// The facts of the log do not fit each other, or cannot be checked.
     #[error("check the log")]
     Facts(#[source] StoreError),
+    /// The commit that marks the copy as restored cannot be written.
     #[error("note in the copy that it was restored")]
     MarkRestored(#[source] AppendError),
+    /// The lines of an export cannot be written.
     #[error("write the export")]
     Write(#[source] io::Error),
 }

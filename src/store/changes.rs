@@ -16,7 +16,9 @@ use crate::domain::unresolved::{UnresolvedBooking, UnresolvedRank};
 /// A request that changed, and its previous keys in the indexes.
 #[derive(Debug)]
 pub struct RequestChange {
+    /// The request as it is now.
     pub versioned: Box<Versioned<Request>>,
+    /// The keys before the change; empty for a new request.
     pub previous_keys: RequestIndexKeys,
     /// Occurrences that are new in the request and whose uid is not the request's id.
     pub joined_bookings: Vec<BookingUid>,
@@ -27,7 +29,9 @@ pub struct RequestChange {
 /// A charge that changed, and its previous keys in the indexes.
 #[derive(Debug)]
 pub struct ChargeChange {
+    /// The charge as it is now.
     pub versioned: Box<Versioned<Charge>>,
+    /// The keys before the change; empty for a new charge.
     pub previous_keys: ChargeIndexKeys,
 }
 
@@ -35,8 +39,11 @@ pub struct ChargeChange {
 /// before.
 #[derive(Debug)]
 pub struct UnresolvedChange {
+    /// The booking.
     pub booking: BookingUid,
+    /// Its items as they are now, including resolved items.
     pub items: Vec<UnresolvedBooking>,
+    /// The ranks of the items that were open before.
     pub previous_ranks: BTreeSet<UnresolvedRank>,
 }
 
@@ -67,12 +74,19 @@ pub struct ChargeIndexKeys {
 /// Everything that some commits changed, in no particular order.
 #[derive(Debug, Default)]
 pub struct Changes {
+    /// The accounts that changed, as they are now.
     pub accounts: Vec<Box<Versioned<Account>>>,
+    /// The aliases that changed, with their accounts; `None`: the alias was removed.
     pub aliases: Vec<(Address, Option<AccountId>)>,
+    /// The grants and revocations that were added.
     pub grant_records: Vec<GrantRecord>,
+    /// The requests that changed.
     pub requests: Vec<RequestChange>,
+    /// The charges that changed.
     pub charges: Vec<ChargeChange>,
+    /// The instants at which requests were decided, each with all requests of that instant.
     pub decided_requests: Vec<(Time, BTreeSet<RequestId>)>,
+    /// The bookings whose items of the unresolved list changed.
     pub unresolved: Vec<UnresolvedChange>,
     /// Full pages of a subject's older commit numbers.
     pub history_pages: Vec<(HistorySubject, Vec<u64>)>,
@@ -91,6 +105,7 @@ impl Changes {
 }
 
 impl RequestChange {
+    /// Returns the request's id.
     pub fn id(&self) -> &RequestId {
         &self.versioned.record.id
     }
@@ -105,12 +120,14 @@ impl UnresolvedChange {
 }
 
 impl ChargeChange {
+    /// Returns the uid of the charge's booking.
     pub fn uid(&self) -> &BookingUid {
         &self.versioned.record.booking.uid
     }
 }
 
 impl RequestIndexKeys {
+    /// Returns the keys that a request has in the indexes.
     pub fn of(request: &Request) -> Self {
         let (open_since, noted_until) = match request.state {
             RequestState::Recorded => (Some(request.decided_at), None),
@@ -133,6 +150,7 @@ impl RequestIndexKeys {
 }
 
 impl ChargeIndexKeys {
+    /// Returns the keys that a charge has in the indexes.
     pub fn of(charge: &Charge) -> Self {
         let (is_live, is_counted) = match charge.state {
             ChargeState::Held | ChargeState::Open => (true, true),

@@ -32,6 +32,7 @@ pub struct AppliedCommit {
 /// The contents of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
+    /// The last commit that the projection holds.
     pub applied: AppliedCommit,
     /// The fingerprint of the projection's files, see `sled::fingerprint`.
     pub fingerprint: Hash,

@@ -20,7 +20,9 @@ const DIR_MODE: u32 = 0o700;
 pub struct DiskError {
     /// A verb, as after "failed to".
     pub action: &'static str,
+    /// The file or directory.
     pub path: PathBuf,
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }

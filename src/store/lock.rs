@@ -34,13 +34,17 @@ pub struct Lock {
 /// Why the lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
+    /// Another process holds the lock.
     #[error("open the store at {}: it is held by {}", store.display(), describe_holder(*pid, *since))]
     Held {
+        /// The directory of the store.
         store: PathBuf,
         /// `None` if the holder has not written its process id yet.
         pid: Option<u32>,
+        /// When the holder took the lock; `None` if the holder has not written it yet.
         since: Option<Time>,
     },
+    /// The lock's file cannot be opened, locked or written.
     #[error("lock the store")]
     Disk(#[from] DiskError),
 }

@@ -37,6 +37,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
+    /// Returns an empty store.
     pub fn new() -> Self {
         Self {
             records: MemoryRecords::default(),

@@ -34,13 +34,17 @@ const INTENTS_AT_ONCE: usize = 1_000;
 /// Whether a missing store may be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateIfMissing {
+    /// A new ledger is made.
     Yes,
+    /// Opening fails.
     No,
 }
 
 /// A store that is ready for use, and the notices about its opening.
 pub struct OpenedStore {
+    /// The store.
     pub store: LogStore,
+    /// What happened while the store was opened, in order.
     pub notices: Vec<OpenNotice>,
 }
 
@@ -53,7 +57,9 @@ impl From<SegmentError> for OpenError {
 /// Sizes at which the store behaves differently; tests make them small.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLimits {
+    /// The size in bytes from which a new segment is begun.
     pub segment_bytes: u64,
+    /// The size of the log in bytes above which a trusted projection spares reading the whole log.
     pub full_check_bytes: u64,
     /// Records held in memory while the projection is rebuilt.
     pub max_records: usize,

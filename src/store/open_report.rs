@@ -11,13 +11,16 @@ use super::port::StoreError;
 /// How far a rebuild has come, in bytes of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
+    /// The bytes that were read.
     pub done: u64,
+    /// The bytes that are to be read.
     pub total: u64,
 }
 
 /// Something that happened while the store was opened, for people. No notice is an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenNotice {
+    /// A new ledger was made in the directory that is the payload.
     #[error("a new ledger was made in {}", .0.display())]
     Created(PathBuf),
     /// The operator may want to investigate.
@@ -34,10 +37,15 @@ pub enum OpenNotice {
         }
     )]
     TornLineCut {
+        /// The segment's file.
         file: PathBuf,
+        /// The number of the line in the file, from 1.
         line: u64,
+        /// The length of the torn line, in bytes.
         bytes: u64,
+        /// The file that holds the torn line now.
         saved_as: PathBuf,
+        /// Whether the ledger was closed cleanly after the line, so that a commit is lost.
         acknowledged: bool,
     },
     /// The operator may want to investigate if this happens without a crash.
@@ -46,18 +54,27 @@ pub enum OpenNotice {
         moved_to.as_ref().map_or_else(String::new, |to| format!("; the old one is {}", to.display()))
     )]
     ProjectionRebuilt {
+        /// Why the projection was not trusted; reads after "the fold".
         reason: String,
+        /// Where the old projection is kept; `None` if there was none to keep.
         moved_to: Option<PathBuf>,
+        /// The commits that were applied.
         commits: u64,
+        /// The facts that were applied.
         facts: u64,
     },
+    /// The projection lacked the last commits of the log.
     #[error("the fold was caught up with {commits} commits of the log")]
-    ProjectionCaughtUp { commits: u64 },
+    ProjectionCaughtUp {
+        /// The commits that were applied.
+        commits: u64,
+    },
 }
 
 /// Why the store could not be opened. None of these errors loses data.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// There is no store in the directory that is the payload.
     #[error(
         "open the ledger: there is none in {}; on the first day `maitred init` makes it, and if there \
          was one, correct store.path, mount its disk, or bring it back with `maitred restore`",
@@ -67,12 +84,19 @@ pub enum OpenError {
     /// The store is held by another process: exit code 75.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The directory holds something, but no log.
     #[error(
         "open the ledger: {} holds {found}, but no log; restore the folder `{LOG}` from a backup, or \
          set store.path to an empty directory to begin a new ledger",
         path.display()
     )]
-    NoLog { path: PathBuf, found: String },
+    NoLog {
+        /// The directory of the store.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+    /// The log lacks commits that it had when the store was closed.
     #[error(
         "open the ledger: its log ends with commit {end}, but it was closed after commit {closed_after}, \
          so commits were taken out; restore {} from a backup, or, to go on with what is there, \
@@ -81,9 +105,13 @@ pub enum OpenError {
         marker.display()
     )]
     LogTooShort {
+        /// The last commit in the log.
         end: u64,
+        /// The last commit when the store was closed.
         closed_after: u64,
+        /// The directory of the log.
         log: PathBuf,
+        /// The file of the clean shutdown marker.
         marker: PathBuf,
     },
     #[error(
@@ -95,15 +123,22 @@ pub enum OpenError {
         marker.display(),
         marker.display()
     )]
+    /// The log has another commit where the store was closed.
     LogReplaced {
+        /// The last commit when the store was closed.
         closed_after: u64,
+        /// The directory of the log.
         log: PathBuf,
+        /// The file of the clean shutdown marker.
         marker: PathBuf,
     },
+    /// The log cannot be read.
     #[error("open the ledger")]
     Log(#[from] LogError),
+    /// A file operation failed.
     #[error("open the ledger")]
     Disk(#[from] DiskError),
+    /// The projection can be neither used nor rebuilt.
     #[error("open the ledger")]
     Projection(#[source] StoreError),
 }

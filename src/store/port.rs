@@ -72,7 +72,9 @@ pub enum CommitError {
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StoreError {
+    /// What failed, with the place and the remedy.
     pub text: String,
+    /// The cause; `None` if the text says everything.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -80,6 +82,7 @@ pub struct StoreError {
 /// Selects whose history is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HistorySubject {
+    /// An account's entries and changes.
     Account(AccountId),
     /// A booking's entries (hold, post, void, refund, move).
     Booking(BookingUid),
@@ -90,15 +93,20 @@ pub enum HistorySubject {
 /// One fact with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedFact {
+    /// The number of the commit.
     pub seq: u64,
+    /// When the commit was made.
     pub at: Time,
+    /// The fact.
     pub fact: Fact,
 }
 
 /// The result of checking the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogVerification {
+    /// The commits that were checked.
     pub commits: u64,
+    /// The facts that were checked.
     pub facts: u64,
     /// Whether the projection was compared with the log. Without a projection only the log is
     /// checked.
@@ -142,6 +150,7 @@ pub trait Store: CommitSource + Send {
     /// log records the end of a call or the settlement of the intent.
     fn sent_mark(&self, request: &RequestId) -> Option<Time>;
 
+    /// Returns the last commit.
     fn head(&self) -> Head;
 
     /// # Errors
@@ -161,8 +170,10 @@ pub trait Store: CommitSource + Send {
     /// Returns what the ledger knows about itself.
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
 
+    /// Returns the grant or revocation with this reference.
     fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
 
+    /// Returns the request with this id.
     fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError>;
 
     /// Returns the number of the last commit that changed the request.
@@ -220,6 +231,7 @@ pub trait Store: CommitSource + Send {
         limit: usize,
     ) -> Result<Vec<Request>, StoreError>;
 
+    /// Returns the booking's charge.
     fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError>;
 
     /// Returns the number of the last commit that changed the booking's charge.

@@ -19,6 +19,7 @@ use crate::domain::ledger::ApplyError;
 
 /// A store that was read from a log.
 pub struct ReadOnlyStore {
+    /// The records that the log adds up to.
     pub store: MemoryStore,
     /// A warning about a torn line at the end of the log, if there is one.
     pub torn_line_warning: Option<String>,

@@ -18,15 +18,20 @@ pub trait RecordSource {
     /// # Errors
     /// When the record cannot be read; the same holds for all methods below.
     fn account(&self, id: &AccountId) -> Result<Option<Versioned<Account>>, StoreError>;
+    /// Returns the account that has this alias.
     fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError>;
+    /// Returns the grant or revocation with this reference.
     fn grant_record(&self, reference: &Reference) -> Result<Option<GrantRecord>, StoreError>;
+    /// Returns the request with this id.
     fn request(&self, id: &RequestId) -> Result<Option<Versioned<Request>>, StoreError>;
+    /// Returns the booking's charge.
     fn charge(&self, booking: &BookingUid) -> Result<Option<Versioned<Charge>>, StoreError>;
     /// Returns the booking's items of the unresolved list, including resolved items.
     fn unresolved_items_of(
         &self,
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError>;
+    /// Returns what the ledger knows about itself.
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
     /// Returns the requests that were decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;

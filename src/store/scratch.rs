@@ -39,6 +39,7 @@ pub struct ScratchStore<'a> {
 }
 
 impl<'a> ScratchStore<'a> {
+    /// Returns a store that reads from `inner` and keeps its writes in `writes`.
     pub fn new(inner: &'a mut dyn Store, writes: &'a mut ScratchWrites) -> Self {
         Self { inner, writes }
     }

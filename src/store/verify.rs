@@ -21,8 +21,11 @@ const MAX_LISTED: usize = 100;
 /// The result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
+    /// The commits in the log.
     pub commits: u64,
+    /// The facts in the log.
     pub facts: u64,
+    /// The last commit in the log.
     pub head: Head,
     /// The first differences between the projection and what the log adds up to; empty if they
     /// agree.
@@ -34,8 +37,10 @@ pub struct VerifyReport {
 /// Why the comparison could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    /// The log cannot be read, or one of its lines cannot be accepted.
     #[error("verify the log")]
     Log(#[from] LogError),
+    /// The projection cannot be read.
     #[error("verify the fold")]
     Fold(#[from] StoreError),
 }

@@ -3,7 +3,9 @@
 /// A record and the newest commits that touched it, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
+    /// The record.
     pub record: T,
+    /// The numbers of the commits, oldest first.
     pub seqs: Vec<u64>,
 }
 

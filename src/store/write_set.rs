@@ -43,6 +43,7 @@ pub struct WriteSet<'a, B> {
 }
 
 impl<'a, B: RecordSource> WriteSet<'a, B> {
+    /// Returns a write set without changes over this source.
     pub fn new(source: &'a B) -> Self {
         Self {
             source,

@@ -10,6 +10,7 @@ use crate::domain::account::{Account, Lot, LotPart, Totals};
 use crate::domain::decision::Credits;
 use crate::domain::grant::{GrantKind, GrantRecord};
 
+/// The written form of a part of a lot.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartRecord<'a> {
@@ -41,6 +42,7 @@ struct TotalsRecord {
     revoked: Credits,
 }
 
+/// The written form of an account, as the projection holds it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountRecord<'a> {
@@ -65,6 +67,7 @@ pub struct AccountRecord<'a> {
     pin: Option<Text<'a>>,
 }
 
+/// The written form of a grant or revocation, as the projection holds it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredGrantRecord<'a> {

@@ -14,6 +14,7 @@ use crate::domain::decision::Credits;
 use crate::domain::id::{EventTypeId, HostId};
 use crate::domain::request::{Charge, ChargeState};
 
+/// The written form of a charge, as the projection holds it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChargeRecord<'a> {

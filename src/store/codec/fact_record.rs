@@ -38,76 +38,127 @@ pub struct RestoredRecord<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FactRecord<'a> {
+    /// An account exists from now on.
     Opened {
+        /// The account.
         #[serde(borrow)]
         account: Text<'a>,
     },
+    /// The member has another address.
     Aliased {
+        /// The account.
         account: Text<'a>,
+        /// The address.
         personal: AliasRecord<'a>,
     },
+    /// The member no longer has this other address.
     Unaliased {
+        /// The account.
         account: Text<'a>,
+        /// The address.
         personal: AliasRecord<'a>,
     },
+    /// The member's data that rules may read.
     Described {
+        /// The account.
         account: Text<'a>,
+        /// The data; `None` if there is none, or if it was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<DescriptionRecord<'a>>,
     },
+    /// The account is frozen, or no longer frozen.
     Frozen {
+        /// The account.
         account: Text<'a>,
+        /// Whether the account is frozen from now on.
         frozen: bool,
+        /// The reason of a freeze; `None` otherwise, or if it was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
     },
+    /// The member has another PIN, or none.
     Pinned {
+        /// The account.
         account: Text<'a>,
+        /// Whether the member has a PIN from now on.
         set: bool,
+        /// The hash of the PIN; `None` without a PIN, or if it was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PinHashRecord<'a>>,
     },
+    /// Credits are given to an account.
     Grant(GrantFactRecord<'a>),
+    /// An operator takes credits back.
     Revoke(RevokeFactRecord<'a>),
+    /// What was left of a lot expires.
     Expire(ExpireFactRecord<'a>),
+    /// Credits are reserved for a booking.
     Hold(HoldFactRecord<'a>),
+    /// A hold is spent.
     Post(PostFactRecord<'a>),
+    /// A hold is given back.
     Void(VoidFactRecord<'a>),
+    /// A charge is given back, in full or in part.
     Refund(RefundFactRecord<'a>),
+    /// A booking's successor takes over the charge.
     Move(MoveFactRecord<'a>),
+    /// A charge is final.
     Closed(ClosedFactRecord<'a>),
+    /// A request is decided or noted.
     Decided(Box<RequestRecord<'a>>),
+    /// An operator decides a request that is only noted.
     Reviewed {
+        /// The request.
         request: Text<'a>,
+        /// What the operator decided.
         verdict: VerdictRecord,
+        /// The reason; `None` if it is empty or was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
     },
+    /// A call was made for an intent.
     Called {
+        /// The request.
         request: Text<'a>,
+        /// The call and its end.
         call: CallRecord<'a>,
     },
+    /// An intent is finished.
     Settled {
+        /// The request.
         request: Text<'a>,
+        /// How the intent ended.
         outcome: OutcomeRecord,
     },
+    /// A booking is put on the unresolved list.
     Unresolved {
+        /// The booking.
         booking: BookingRecord<'a>,
+        /// The item's code.
         code: Text<'a>,
+        /// The booker's account; `None` if the booker has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<Text<'a>>,
+        /// When the item leaves the list by itself; `None`: never.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// The detail; `None` if it is empty or was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
     },
+    /// A booking is taken off the unresolved list.
     Resolved {
+        /// The booking.
         booking: Text<'a>,
+        /// The item's code.
         code: Text<'a>,
+        /// Who resolved the item.
         by: ResolverRecord,
+        /// The reason; `None` if it is empty or was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
     },
+    /// A fact about the ledger as a whole.
     Ledger(LedgerFactRecord<'a>),
 }
 

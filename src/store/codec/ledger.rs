@@ -7,22 +7,31 @@ use super::timestamp::Timestamp;
 use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
 
+/// The written form of a fact about the ledger as a whole.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LedgerFactRecord<'a> {
+    /// The ledger belongs to this account at Cal.com from now on.
     Identified {
+        /// The server, account and dialect.
         #[serde(borrow)]
         identity: IdentityRecord<'a>,
+        /// Why the identity was set or changed.
         reason: Text<'a>,
     },
+    /// The ledger was restored from a backup.
     Restored {
+        /// The last commit in the backup.
         commit: u64,
     },
+    /// An operator accepted the restored ledger.
     RestoreAccepted {
+        /// The operator's reason.
         reason: Text<'a>,
     },
 }
 
+/// The written form of the account that a ledger belongs to.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityRecord<'a> {

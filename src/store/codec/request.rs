@@ -14,6 +14,7 @@ use crate::domain::request::{
 };
 use crate::domain::time::Time;
 
+/// The written form of a reference to a booking.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BookingRecord<'a> {
@@ -23,6 +24,7 @@ pub struct BookingRecord<'a> {
     id: Option<i64>,
 }
 
+/// The written form of a request, in facts and in the projection.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestRecord<'a> {
@@ -126,20 +128,29 @@ enum DecisionRecord {
     Leave,
 }
 
+/// What a call asked for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallKindRecord {
+    /// To confirm the booking.
     Confirm,
+    /// To decline the booking.
     Decline,
+    /// To cancel the booking.
     Cancel,
 }
 
+/// How an intent ended.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeRecord {
+    /// The bookings are confirmed.
     Confirmed,
+    /// The bookings are declined.
     Declined,
+    /// Something else happened to the booking first.
     Superseded,
+    /// Cal.com refused repeatedly, and the request was left for a person.
     Refused,
 }
 
@@ -165,6 +176,7 @@ struct FindingRecord<'a> {
     passed: bool,
 }
 
+/// The written form of a call and its end.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallRecord<'a> {

@@ -7,6 +7,7 @@ use super::text::RecordError;
 use super::timestamp::Timestamp;
 use crate::domain::request::{OperatorDecision, OperatorReview};
 
+/// The written form of an operator's review.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewRecord<'a> {
@@ -16,10 +17,13 @@ pub struct ReviewRecord<'a> {
     personal: Option<PersonalText<'a>>,
 }
 
+/// What an operator decided.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerdictRecord {
+    /// To confirm the request.
     Confirm,
+    /// To decline the request.
     Decline,
 }
 

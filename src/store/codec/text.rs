@@ -39,31 +39,43 @@ impl From<String> for Text<'_> {
 /// Why something that was read, or is to be written, is not a record of this version.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
+    /// A text cannot be used as a name.
     #[error("{text:?} is not a usable name")]
     Name {
+        /// The text.
         text: String,
+        /// Why the text is no name.
         #[source]
         source: NameError,
     },
+    /// A text is too long; the payload is its length in bytes.
     #[error("a text of {0} bytes is longer than {MAX_TEXT}")]
     TooLong(usize),
+    /// A code is not known; the payload is the code.
     #[error("the reason code {0:?} is not known to this version")]
     Code(String),
+    /// A part has too many credits; the payload is their number.
     #[error("{0} credits in one part are more than {MAX_CREDITS}")]
     Credits(Credits),
+    /// A share is above 100; the payload is the share.
     #[error("{0} percent are more than 100")]
     Percent(u8),
+    /// A span is out of range; the payload is its length in milliseconds.
     #[error("{0} ms are no span that a configuration can name")]
     Span(i64),
+    /// A field, whose name is the payload, contradicts other fields.
     #[error("its field `{0}` does not fit the others")]
     FieldMismatch(&'static str),
+    /// A field, whose name is the payload, is missing.
     #[error("its field `{0}` is missing")]
     MissingField(&'static str),
+    /// The text is not JSON, or has an unknown shape.
     #[error("it is not a record that this version knows")]
     Shape(#[from] serde_json::Error),
 }
 
 impl Text<'_> {
+    /// Returns the text, unless it is too long.
     pub fn into_string(self) -> Result<String, RecordError> {
         if self.0.len() > MAX_TEXT {
             return Err(RecordError::TooLong(self.0.len()));
@@ -71,30 +83,37 @@ impl Text<'_> {
         Ok(self.0.into_owned())
     }
 
+    /// Returns the text as the id of an account.
     pub fn to_account_id(&self) -> Result<AccountId, RecordError> {
         self.parse_name(AccountId::parse)
     }
 
+    /// Returns the text as an e-mail address.
     pub fn to_address(&self) -> Result<Address, RecordError> {
         self.parse_name(Address::parse)
     }
 
+    /// Returns the text as the uid of a booking.
     pub fn to_booking_uid(&self) -> Result<BookingUid, RecordError> {
         self.parse_name(BookingUid::parse)
     }
 
+    /// Returns the text as the id of a request.
     pub fn to_request_id(&self) -> Result<RequestId, RecordError> {
         self.parse_name(RequestId::parse)
     }
 
+    /// Returns the text as the name of a grant or lot.
     pub fn to_reference(&self) -> Result<Reference, RecordError> {
         self.parse_name(Reference::parse)
     }
 
+    /// Returns the text as the code of a reason.
     pub fn to_reason_code(&self) -> Result<ReasonCode, RecordError> {
         ReasonCode::parse(&self.0).ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
     }
 
+    /// Returns the text as the code of an item of the unresolved list.
     pub fn to_unresolved_code(&self) -> Result<UnresolvedCode, RecordError> {
         let code = UnresolvedCode::parse(&self.0);
         code.ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))

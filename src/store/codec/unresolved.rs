@@ -7,6 +7,7 @@ use super::text::{RecordError, Text};
 use super::timestamp::Timestamp;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedState};
 
+/// The written form of an item of the unresolved list.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnresolvedRecord<'a> {
@@ -32,10 +33,13 @@ struct ResolvedRecord<'a> {
     at: Timestamp,
 }
 
+/// Who resolved an item.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResolverRecord {
+    /// An operator, by a command.
     Operator,
+    /// The watch.
     Watch,
 }
 

@@ -27,8 +27,11 @@ pub struct Appender {
 /// A line that is durable.
 #[derive(Debug, Clone, Copy)]
 pub struct AppendedLine {
+    /// The commit's number.
     pub seq: u64,
+    /// The line's hash.
     pub hash: Hash,
+    /// Where the line begins.
     pub position: LogPosition,
 }
 
@@ -56,7 +59,9 @@ pub enum AppendError {
         if source.kind() == std::io::ErrorKind::StorageFull { "make room first" } else { "see why first" }
     )]
     Write {
+        /// The segment's file.
         path: PathBuf,
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },

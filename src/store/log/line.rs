@@ -71,6 +71,7 @@ impl Hash {
     /// The hash that takes the place of the line before the first line.
     pub const NONE: Self = Self([0; 32]);
 
+    /// Computes the hash of these bytes (SHA-256).
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -80,6 +81,7 @@ impl Hash {
         Self(digest.finalize().into())
     }
 
+    /// Parses 64 hexadecimal digits; `None` for anything else.
     pub fn parse(hex: &[u8]) -> Option<Self> {
         if hex.len() != HEX_LENGTH {
             return None;
@@ -152,35 +154,57 @@ impl fmt::Display for LedgerId {
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
 pub enum LineFault {
+    /// The line does not have the form of a line.
     #[error("it is not a line of this log")]
     Malformed,
+    /// The line's hash is not that of its text.
     #[error("its hash does not fit its text: it was altered")]
     HashMismatch,
+    /// The line names another hash than that of the line before.
     #[error("it does not follow the line before it: something was taken out, put in or moved")]
     ChainBroken,
+    /// The commit does not have the next number.
     #[error("it is commit {found} where commit {expected} belongs")]
-    WrongNumber { expected: u64, found: u64 },
+    WrongNumber {
+        /// The number that belongs here.
+        expected: u64,
+        /// The number that the line has.
+        found: u64,
+    },
+    /// The file ends within the line, although the log continues in another file.
     #[error("the file ends in the middle of it, and it is not the last one of the log")]
     Truncated,
+    /// The line is longer than a line may be.
     #[error("it is longer than {MAX_LINE} bytes")]
     TooLong,
+    /// The line is intact, and its contents are not a record of this version.
     #[error(
         "its hash fits, but not what it says; if a newer maitred wrote it, use that one or a newer"
     )]
     InvalidRecord(#[source] RecordError),
+    /// The line is intact, and its facts contradict earlier facts.
     #[error("its hash fits, but its facts do not fit those before it")]
     Violation(#[source] Violation),
+    /// The line has a newer format; the payload is its number.
     #[error("it belongs to format {0}, and this maitred reads up to {FORMAT}: use a newer one")]
     NewerFormat(u32),
+    /// The line belongs to another ledger than the lines before.
     #[error("it belongs to ledger {found}, and the lines before it to ledger {expected}")]
-    OtherLedger { expected: LedgerId, found: LedgerId },
+    OtherLedger {
+        /// The ledger of the lines before.
+        expected: LedgerId,
+        /// The ledger that the line names.
+        found: LedgerId,
+    },
 }
 
 /// A line that was checked against its own hash, but not against other lines.
 #[derive(Debug)]
 pub struct SealedLine<'a> {
     body: &'a [u8],
+    /// The hash of the line.
     pub hash: Hash,
+    /// The hash that the line names as that of the line before.
     pub prev: Hash,
 }
 
@@ -189,7 +213,9 @@ pub struct SealedLine<'a> {
 pub struct LogEntry<'a> {
     /// The format that the line has.
     pub format: u32,
+    /// The commit's number.
     pub seq: u64,
+    /// When the commit was made.
     pub at: Time,
     /// The ledger that the line names; format 1 names none.
     pub ledger: Option<LedgerId>,
@@ -202,9 +228,11 @@ pub struct LogEntry<'a> {
 pub struct SegmentHeader {
     /// The ledger; `None` for a segment of format 1, which this version does not write.
     pub ledger: Option<LedgerId>,
+    /// The segment's number, from 1.
     pub segment: u32,
     /// The first commit that belongs here.
     pub first: u64,
+    /// When the segment was created.
     pub created: Time,
 }
 

@@ -20,19 +20,25 @@ const BUFFER_LENGTH: usize = 256 * 1024;
 /// Why reading the log stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
+    /// A line cannot be accepted.
     #[error(
         "accept line {line} of {}; nothing was changed: restore the file from a backup, or move it \
          and what follows aside and accept the loss",
         path.display()
     )]
     Damaged {
+        /// The segment's file.
         path: PathBuf,
+        /// The number of the line in the file, from 1.
         line: u64,
+        /// What is wrong with the line.
         #[source]
         fault: LineFault,
     },
+    /// The files of the log are incomplete.
     #[error("read the log")]
     Segment(#[from] SegmentError),
+    /// A file cannot be read.
     #[error("read the log")]
     Disk(#[from] DiskError),
 }
@@ -40,9 +46,13 @@ pub enum LogError {
 /// One commit's line.
 #[derive(Debug)]
 pub struct LogLine<'a> {
+    /// The commit's number.
     pub seq: u64,
+    /// When the commit was made.
     pub at: Time,
+    /// The line's hash.
     pub hash: Hash,
+    /// Where the line begins.
     pub position: LogPosition,
     format: u32,
     facts: &'a [u8],
@@ -68,6 +78,7 @@ impl LogLine<'_> {
 pub struct LogEnd {
     /// Where the next line goes.
     pub position: LogPosition,
+    /// The last line, which the next line has to follow.
     pub chain: HashChain,
     /// The last commit's hash; before the first, the first header's.
     pub head: Hash,

@@ -18,7 +18,9 @@ const DIGITS: usize = 8;
 /// A position in the log, where a line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogPosition {
+    /// The segment's number, from 1.
     pub segment: u32,
+    /// The offset in the segment's file, in bytes.
     pub offset: u64,
 }
 
@@ -42,10 +44,13 @@ impl HashChain {
 /// Why a log's files are not a usable log.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
+    /// A segment, whose path is the payload, is missing between others.
     #[error("find {}: segments after it are there, so it was lost; restore it from a backup", .0.display())]
     Missing(PathBuf),
+    /// The segment, whose path is the payload, cannot be created at this instant.
     #[error("use {}: an instant outside the years 0 to 9999 cannot be written", .0.display())]
     TimeOutOfRange(PathBuf),
+    /// A file operation failed.
     #[error("use the log's files")]
     Disk(#[from] DiskError),
 }

@@ -35,6 +35,7 @@ const MAX_WAITING_ROW_BATCHES: usize = 4;
 /// Why the projection could not be brought up to the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CatchUpError {
+    /// The log cannot be read.
     #[error(transparent)]
     Log(LogError),
     /// The projection itself failed.
@@ -45,7 +46,9 @@ pub enum CatchUpError {
 /// How much of the log was applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CatchUpReport {
+    /// The commits that were applied.
     pub commits: u64,
+    /// The facts that were applied.
     pub facts: u64,
 }
 

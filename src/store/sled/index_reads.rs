@@ -29,10 +29,12 @@ impl Projection {
         Ok(accounts)
     }
 
+    /// Returns true if there is no account.
     pub fn has_no_account(&self) -> Result<bool, StoreError> {
         Ok(self.keys(Tree::Accounts, None, 1)?.is_empty())
     }
 
+    /// Returns open intents by the time of their decision, starting after the given one.
     pub fn open_intents(
         &self,
         after: Option<&(Time, RequestId)>,
@@ -41,6 +43,7 @@ impl Projection {
         self.requests_by_time(Tree::OpenIntents, after, limit)
     }
 
+    /// Returns noted requests by the end of their last booking, starting after the given one.
     pub fn open_notes(
         &self,
         after: Option<&(Time, RequestId)>,
@@ -60,6 +63,7 @@ impl Projection {
         self.requests_of_keys(keys.iter().map(|key| keys::time_key_name(key)))
     }
 
+    /// Returns the times of the last declines within the span, at most `limit`.
     pub fn decline_times(
         &self,
         since: Time,
@@ -75,6 +79,7 @@ impl Projection {
         Ok(times.collect())
     }
 
+    /// Returns the last requests with a wrong PIN since the instant, at most `limit`.
     pub fn wrong_pin_requests(
         &self,
         since: Time,
@@ -85,6 +90,7 @@ impl Projection {
         self.requests_of_keys(keys.iter().map(|key| keys::time_key_name(key)))
     }
 
+    /// Returns the last requests of a booker since the instant, at most `limit`.
     pub fn requests_of_booker(
         &self,
         booker: &Address,
@@ -104,6 +110,8 @@ impl Projection {
         ids.map(|id| queries::indexed_request(self, &id?)).collect()
     }
 
+    /// Returns charges that are held or open by the uid of their booking, starting after the given
+    /// one.
     pub fn open_charges(
         &self,
         after: Option<&BookingUid>,
@@ -114,6 +122,8 @@ impl Projection {
         self.charges_of_keys(keys.iter().map(AsRef::as_ref))
     }
 
+    /// Returns the account's counted charges of bookings that start within the span, at most
+    /// `limit`.
     pub fn charges_of(
         &self,
         account: &AccountId,
@@ -141,6 +151,7 @@ impl Projection {
         Ok(charges)
     }
 
+    /// Returns open items of the unresolved list in their order, starting after the given one.
     pub fn unresolved_items(
         &self,
         after: Option<&UnresolvedBooking>,

@@ -88,6 +88,7 @@ pub const APPLIED: &[u8] = b"applied";
 pub const LEDGER: &[u8] = b"ledger";
 
 impl Tree {
+    /// Returns the name of the tree in the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",

@@ -26,22 +26,29 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Why the projection cannot be used. Nothing is lost, because the projection can be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
+    /// sled reported an error.
     #[error("use the fold{}", sled_remedy(.0))]
     Sled(#[from] ::sled::Error),
+    /// sled panicked.
     #[error("use the fold: sled panicked")]
     Panicked,
+    /// sled did not answer; the payload is how long the caller waited.
     #[error(
         "use the fold: sled has not answered for {}, as happens when the disk fails or is full (make \
          room, or see the kernel's log)",
         humantime::format_duration(*.0)
     )]
     TimedOut(Duration),
+    /// The system provides no thread for the database.
     #[error("use the fold: there is no thread for it")]
     Thread(#[source] std::io::Error),
+    /// The database was closed already.
     #[error("use the fold: it was let go of")]
     Released,
+    /// sled was closed, and still holds its files.
     #[error("use the fold: sled does not let go of its files")]
     NotReleased,
+    /// A file operation around the database failed.
     #[error("use the fold's files")]
     Disk(#[from] DiskError),
 }
@@ -110,6 +117,7 @@ impl GuardedSled {
         self.run_on_worker(move |sled| write(&sled.trees))
     }
 
+    /// Makes everything that was written durable.
     pub fn flush(&self) -> Result<(), ProjectionError> {
         self.run_on_worker(|sled| sled.db.flush().map(|_| ()))
     }

@@ -13,12 +13,16 @@ use crate::domain::unresolved::UnresolvedRank;
 /// One row as it is to be; a `value` of `None` removes the row.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProjectionRow {
+    /// The tree that the row belongs to.
     pub tree: Tree,
+    /// The row's key.
     pub key: Vec<u8>,
+    /// The row's value; `None` removes the row.
     pub value: Option<Vec<u8>>,
 }
 
 impl ProjectionRow {
+    /// Returns a row that is to have this value.
     pub fn put(tree: Tree, key: impl Into<Vec<u8>>, value: Vec<u8>) -> Self {
         Self {
             tree,

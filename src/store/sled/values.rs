@@ -29,10 +29,12 @@ struct VersionedRecord<R> {
     record: R,
 }
 
+/// Encodes an account with its newest commit numbers.
 pub fn encode_account(versioned: &Versioned<Account>) -> Vec<u8> {
     write_versioned(&versioned.seqs, AccountRecord::from(&versioned.record))
 }
 
+/// Decodes what `encode_account` encoded.
 pub fn decode_account(value: &[u8]) -> Result<Versioned<Account>, RecordError> {
     let versioned: VersionedRecord<AccountRecord<'_>> = serde_json::from_slice(value)?;
     Ok(Versioned {
@@ -41,10 +43,12 @@ pub fn decode_account(value: &[u8]) -> Result<Versioned<Account>, RecordError> {
     })
 }
 
+/// Encodes a request with its newest commit numbers.
 pub fn encode_request(versioned: &Versioned<Request>) -> Vec<u8> {
     write_versioned(&versioned.seqs, RequestRecord::from(&versioned.record))
 }
 
+/// Decodes what `encode_request` encoded.
 pub fn decode_request(value: &[u8]) -> Result<Versioned<Request>, RecordError> {
     let versioned: VersionedRecord<RequestRecord<'_>> = serde_json::from_slice(value)?;
     Ok(Versioned {
@@ -53,10 +57,12 @@ pub fn decode_request(value: &[u8]) -> Result<Versioned<Request>, RecordError> {
     })
 }
 
+/// Encodes a charge with its newest commit numbers.
 pub fn encode_charge(versioned: &Versioned<Charge>) -> Vec<u8> {
     write_versioned(&versioned.seqs, ChargeRecord::from(&versioned.record))
 }
 
+/// Decodes what `encode_charge` encoded.
 pub fn decode_charge(value: &[u8]) -> Result<Versioned<Charge>, RecordError> {
     let versioned: VersionedRecord<ChargeRecord<'_>> = serde_json::from_slice(value)?;
     Ok(Versioned {
@@ -65,20 +71,24 @@ pub fn decode_charge(value: &[u8]) -> Result<Versioned<Charge>, RecordError> {
     })
 }
 
+/// Encodes a grant or revocation.
 pub fn encode_grant_record(given: &GrantRecord) -> Vec<u8> {
     write(&StoredGrantRecord::from(given))
 }
 
+/// Decodes what `encode_grant_record` encoded.
 pub fn decode_grant_record(value: &[u8]) -> Result<GrantRecord, RecordError> {
     let record: StoredGrantRecord<'_> = serde_json::from_slice(value)?;
     record.try_into()
 }
 
+/// Encodes the items of one booking.
 pub fn encode_unresolved_items(items: &[UnresolvedBooking]) -> Vec<u8> {
     let records: Vec<UnresolvedRecord<'_>> = items.iter().map(UnresolvedRecord::from).collect();
     write(&records)
 }
 
+/// Decodes what `encode_unresolved_items` encoded.
 pub fn decode_unresolved_items(value: &[u8]) -> Result<Vec<UnresolvedBooking>, RecordError> {
     let records: Vec<UnresolvedRecord<'_>> = serde_json::from_slice(value)?;
     records
@@ -87,10 +97,12 @@ pub fn decode_unresolved_items(value: &[u8]) -> Result<Vec<UnresolvedBooking>, R
         .collect()
 }
 
+/// Encodes what the ledger knows about itself.
 pub fn encode_ledger_state(state: &LedgerState) -> Vec<u8> {
     write(&LedgerStateRecord::from(state))
 }
 
+/// Decodes what `encode_ledger_state` encoded.
 pub fn decode_ledger_state(value: &[u8]) -> Result<LedgerState, RecordError> {
     let record: LedgerStateRecord<'_> = serde_json::from_slice(value)?;
     record.try_into()
@@ -102,6 +114,7 @@ pub fn encode_request_ids(ids: &BTreeSet<RequestId>) -> Vec<u8> {
     ids.join("\n").into_bytes()
 }
 
+/// Decodes what `encode_request_ids` encoded; `None` if the value is not a list of ids.
 pub fn decode_request_ids(value: &[u8]) -> Option<BTreeSet<RequestId>> {
     let text = std::str::from_utf8(value).ok()?;
     text.split('\n')

@@ -18,6 +18,7 @@ pub struct Worker {
 /// Why a job has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerGone {
+    /// The job panicked.
     Panicked,
     /// The job may still be running: what it was given must not be touched any more.
     TimedOut(Duration),
