@@ -32,20 +32,28 @@ pub enum ThirdPartyAction {
     HostMoves(BookingMove),
     /// The host asks for another time: the booking is cancelled, and there is no successor yet.
     HostAsksToMove(BookingRemark),
+    /// The host accepts the booking by hand.
     HostAccepts {
+        /// The booking's uid.
         booking: String,
     },
+    /// The host declines the booking by hand.
     HostRejects(BookingRemark),
     /// Marks an attendee absent, or removes the mark. `updatedAt` stays as it was.
     AttendeeAbsent {
+        /// The booking's uid.
         booking: String,
+        /// The attendee's address.
         email: String,
+        /// False removes the mark.
         #[serde(default = "default_true")]
         absent: bool,
     },
     /// Marks the host absent, or removes the mark. The API allows this with any valid key.
     HostAbsent {
+        /// The booking's uid.
         booking: String,
+        /// False removes the mark.
         #[serde(default = "default_true")]
         absent: bool,
     },
@@ -53,29 +61,39 @@ pub enum ThirdPartyAction {
     SeriesCancels(BookingRemark),
     /// The booker pays, so the payment is no longer open.
     Pays {
+        /// The booking's uid.
         booking: String,
     },
     /// A new booking, or a series of them.
     Requests(Box<NewBookingFile>),
+    /// The booking's row is deleted.
     DeletesBooking {
+        /// The booking's uid.
         booking: String,
     },
+    /// The event type is deleted; its bookings stay, without an event type.
     DeletesEventType {
+        /// The event type's number.
         event_type: i64,
     },
     /// One attendee of a seated booking gives up the seat.
     LeavesSeat {
+        /// The booking's uid.
         booking: String,
+        /// The attendee's address.
         email: String,
     },
     /// Locks or unlocks an account, as v1's limiter or an administrator does.
     LocksAccount {
+        /// The account's number.
         user: i64,
+        /// False unlocks the account.
         #[serde(default = "default_true")]
         locked: bool,
     },
     /// Sets the clock forward (or back).
     Advances {
+        /// How many seconds the clock is set forward; negative: back.
         seconds: i64,
     },
 }
@@ -84,7 +102,9 @@ pub enum ThirdPartyAction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BookingRemark {
+    /// The booking's uid.
     pub booking: String,
+    /// The reason; `None` if no reason was given.
     #[serde(default)]
     pub reason: Option<String>,
     /// The address that is recorded in place of the true one. It is an unchecked parameter of
@@ -108,8 +128,11 @@ impl BookingRemark {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BookingMove {
+    /// The uid of the booking that is moved.
     pub booking: String,
+    /// When the new booking starts.
     pub start: RelativeTime,
+    /// The reason; `None` if no reason was given.
     #[serde(default)]
     pub reason: Option<String>,
     /// The new booking's uid, for later actions that name the booking.
@@ -122,6 +145,7 @@ pub struct BookingMove {
 }
 
 impl BookingMove {
+    /// Returns a move without a reason, recorded with the true address.
     pub fn new(booking: &str, start: impl Into<RelativeTime>) -> Self {
         BookingMove {
             booking: booking.to_owned(),
@@ -141,21 +165,31 @@ fn default_true() -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NewBookingFile {
+    /// The number of the event type.
     pub event_type: i64,
+    /// The booker's address.
     pub email: String,
+    /// When the booking, or the first occurrence, starts.
     pub start: RelativeTime,
+    /// The booker's name; `None`: the first part of the address.
     #[serde(default)]
     pub name: Option<String>,
+    /// The booker's time zone; `None`: the default of `NewBooking::new`.
     #[serde(default)]
     pub time_zone: Option<String>,
+    /// The booker's language; `None`: the default of `NewBooking::new`.
     #[serde(default)]
     pub language: Option<String>,
+    /// The length in minutes; `None`: as long as the event type says.
     #[serde(default)]
     pub minutes: Option<u32>,
+    /// The addresses of extra guests.
     #[serde(default)]
     pub guests: Vec<String>,
+    /// The answers to the event type's questions, by slug.
     #[serde(default)]
     pub answers: BTreeMap<String, Value>,
+    /// Metadata of the client that made the booking.
     #[serde(default)]
     pub metadata: BTreeMap<String, Value>,
     /// How many occurrences; `None` for a booking that is not a series.
@@ -170,10 +204,13 @@ pub struct NewBookingFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BookingNamesFile {
+    /// The numeric id; in a series, the id of the first occurrence.
     #[serde(default)]
     pub id: Option<i64>,
+    /// One uid for each occurrence, by start.
     #[serde(default)]
     pub uids: Vec<String>,
+    /// The name of the series.
     #[serde(default)]
     pub series: Option<String>,
 }

@@ -12,11 +12,15 @@ use crate::domain::time::{Span, Time};
 /// Why an action could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
+    /// The action names something that is not in the world, or adds what the world cannot hold.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The booking's state does not allow the change.
     #[error("change booking {uid}: {}", refusal_text(.refusal))]
     Refused {
+        /// The booking's uid.
         uid: String,
+        /// Why the change was refused.
         refusal: TransitionRefusal,
     },
 }

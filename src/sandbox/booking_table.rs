@@ -14,14 +14,17 @@ pub struct BookingTable {
 }
 
 impl BookingTable {
+    /// Returns every row, in order of creation.
     pub fn all(&self) -> &[SandboxBooking] {
         &self.all
     }
 
+    /// Returns the row with this uid.
     pub fn by_uid(&self, uid: &str) -> Option<&SandboxBooking> {
         self.by_uid.get(uid).map(|at| &self.all[*at])
     }
 
+    /// Returns the row with this number.
     pub fn by_id(&self, id: i64) -> Option<&SandboxBooking> {
         self.by_id.get(&id).map(|at| &self.all[*at])
     }
@@ -34,6 +37,8 @@ impl BookingTable {
         bookings
     }
 
+    /// Returns the row with this uid, to be changed in place. The caller must not change uid, id or
+    /// series.
     pub fn get_mut(&mut self, uid: &str) -> Option<&mut SandboxBooking> {
         let index = *self.by_uid.get(uid)?;
         Some(&mut self.all[index])
@@ -44,6 +49,7 @@ impl BookingTable {
         self.all.iter_mut()
     }
 
+    /// Adds a row after the others, and indexes it.
     pub fn push(&mut self, booking: SandboxBooking) {
         let index = self.all.len();
         self.by_uid.insert(booking.uid.clone(), index);

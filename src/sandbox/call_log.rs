@@ -15,17 +15,25 @@ pub const LOGGED_CALLS_MAX: usize = 200_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
+    /// Reads the user that the key acts as.
     Me,
+    /// Lists event types, or reads one.
     EventTypes,
+    /// Lists bookings.
     List,
+    /// Reads one booking or one series.
     Get,
     /// In v1, a PATCH to ACCEPTED.
     Confirm,
     /// In v1, a PATCH to REJECTED.
     Decline,
+    /// Cancels a booking.
     Cancel,
+    /// Moves a booking.
     Reschedule,
+    /// Marks the host or attendees absent.
     MarkAbsent,
+    /// Makes a booking.
     Create,
     /// Any other PATCH of v1.
     Patch,
@@ -72,31 +80,46 @@ impl Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LoggedCall {
+    /// When the call came in, by the world's clock.
     #[serde(serialize_with = "super::relative_time::serialize_time")]
     pub at: Time,
+    /// What the call does.
     pub kind: Operation,
+    /// The uid of the booking that the call names; `None` if it names no booking.
     pub booking: Option<String>,
+    /// The HTTP method.
     pub method: String,
+    /// Path and query, without the key.
     pub target: String,
     /// The status of the answer; `None` when the connection was closed instead.
     pub status: Option<u16>,
 }
 
+/// To whom a mail is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipient {
+    /// The booker.
     Booker,
+    /// An extra guest.
     Guest,
+    /// The host.
     Host,
 }
 
+/// What a mail says about a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailKind {
+    /// The booking waits for the host.
     Requested,
+    /// The booking is confirmed.
     Confirmed,
+    /// The booking is declined.
     Declined,
+    /// The booking is cancelled.
     Cancelled,
+    /// The booking is moved.
     Rescheduled,
 }
 
@@ -107,6 +130,7 @@ pub type Mails = BTreeMap<(Recipient, MailKind), u32>;
 #[derive(Debug, Clone, Default)]
 pub struct CallLog {
     calls: Vec<LoggedCall>,
+    /// How many calls were counted only, because the log was full.
     pub calls_dropped: u64,
     by_kind: BTreeMap<Operation, u64>,
     by_booking: BTreeMap<(String, Operation), u64>,
@@ -115,6 +139,7 @@ pub struct CallLog {
 }
 
 impl CallLog {
+    /// Counts a call, and keeps it while the log has room.
     pub fn record_call(&mut self, call: LoggedCall) {
         if let Some(uid) = &call.booking {
             *self.by_booking.entry((uid.clone(), call.kind)).or_default() += 1;
@@ -127,11 +152,13 @@ impl CallLog {
         }
     }
 
+    /// Counts one mail about the booking.
     pub fn count_mail(&mut self, uid: &str, to: Recipient, kind: MailKind) {
         let mails = self.mails.entry(uid.to_owned()).or_default();
         *mails.entry((to, kind)).or_default() += 1;
     }
 
+    /// Counts one calendar event for the booking.
     pub fn count_calendar_event(&mut self, uid: &str) {
         *self.events.entry(uid.to_owned()).or_default() += 1;
     }
@@ -154,6 +181,7 @@ impl CallLog {
             .unwrap_or(0)
     }
 
+    /// Returns how many calls of each kind there were.
     pub fn call_counts(&self) -> &BTreeMap<Operation, u64> {
         &self.by_kind
     }

@@ -39,27 +39,50 @@ pub enum Stage {
 #[serde(deny_unknown_fields)]
 pub enum Fault {
     /// 500 from the application.
-    Error { stage: Stage },
+    Error {
+        /// When the fault strikes.
+        stage: Stage,
+    },
     /// 500 in the shape of a database that cannot be reached; nothing is changed.
     DatabaseDown,
     /// 502 with an HTML page, as a proxy in front of the server sends it.
-    BadGateway { stage: Stage },
+    BadGateway {
+        /// When the fault strikes.
+        stage: Stage,
+    },
     /// The connection is closed without an answer.
-    HangUp { stage: Stage },
+    HangUp {
+        /// When the fault strikes.
+        stage: Stage,
+    },
     /// The answer ends in the middle; the change is made.
     Truncated,
     /// 429, whatever the limiter decides; nothing is changed. `reset` is in seconds.
-    Limited { reset: u32 },
+    Limited {
+        /// The seconds until calls are allowed, as the answer states them.
+        reset: u32,
+    },
     /// The answer is late by `ms` milliseconds. Before: the request is delayed in front of the
     /// server, and is lost if the client hangs up. Between: the second step is late, and the server
     /// continues whether or not the client is still connected.
-    Slow { stage: Stage, ms: u64 },
+    Slow {
+        /// When the fault strikes.
+        stage: Stage,
+        /// The delay in milliseconds.
+        ms: u64,
+    },
     /// The body seems endless: it has a gigabyte; the change is made.
     Flood,
     /// The body arrives one byte at a time, every `ms` milliseconds; the change is made.
-    Drip { ms: u64 },
+    Drip {
+        /// The time between two bytes, in milliseconds.
+        ms: u64,
+    },
     /// 307 to another address; nothing is changed.
-    Redirect { to: String },
+    Redirect {
+        /// The address that the answer points to.
+        to: String,
+    },
     /// 500 whose text repeats the credential that was presented; nothing is changed.
     EchoKey,
     /// The state check passed before another call changed the booking (a race): confirm, decline
@@ -71,7 +94,10 @@ pub enum Fault {
     /// Rows with equal sort keys come in another order.
     Shuffle,
     /// Rows of the answer are wrong: all of them, or only `booking` where the rule names a booking.
-    Rows { as_if: RowFault },
+    Rows {
+        /// What is wrong with the rows.
+        as_if: RowFault,
+    },
 }
 
 impl Fault {
@@ -125,7 +151,9 @@ pub enum RowFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultTimes {
+    /// To every matching call.
     Always,
+    /// To this many matching calls.
     #[serde(untagged)]
     Count(u32),
 }
@@ -143,8 +171,10 @@ pub struct FaultRule {
     /// How many matching calls succeed first.
     #[serde(default)]
     pub skip: u32,
+    /// How many matching calls fail after that.
     #[serde(default = "one_time")]
     pub times: FaultTimes,
+    /// What goes wrong.
     pub fault: Fault,
 }
 
@@ -173,18 +203,21 @@ impl FaultRule {
         }
     }
 
+    /// Limits the rule to calls that name this booking.
     #[must_use]
     pub fn for_booking(mut self, uid: &str) -> Self {
         self.booking = Some(uid.to_owned());
         self
     }
 
+    /// Lets this many matching calls succeed first.
     #[must_use]
     pub fn skip_calls(mut self, calls: u32) -> Self {
         self.skip = calls;
         self
     }
 
+    /// Sets how many matching calls fail.
     #[must_use]
     pub fn times(mut self, times: FaultTimes) -> Self {
         self.times = times;
@@ -211,7 +244,9 @@ impl FaultRule {
 /// The faults of one call: all matching faults of rows, and at most one other fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppliedFault {
+    /// The fault of the call as a whole; `None` if there is none.
     pub fault: Option<Fault>,
+    /// The faults of rows, each with the uid of the row; `None`: all rows.
     pub row_faults: Vec<(Option<String>, RowFault)>,
 }
 
@@ -226,8 +261,10 @@ pub struct FaultRules {
 /// Why a rule is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultRuleError {
+    /// `FAULT_RULES_MAX` rules are in force already.
     #[error("add a fault: {FAULT_RULES_MAX} rules at once are the most")]
     TooMany,
+    /// The fault waits longer than `FAULT_DELAY_MAX`; the payload is its wait in milliseconds.
     #[error("add a fault that waits {0} ms: {FAULT_DELAY_MAX} ms are the most")]
     TooSlow(u64),
 }
@@ -250,6 +287,7 @@ impl FaultRules {
         Ok(())
     }
 
+    /// Removes all rules.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
@@ -259,6 +297,7 @@ impl FaultRules {
         self.rules.len()
     }
 
+    /// Returns true when no rule is in force.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }

@@ -12,16 +12,25 @@ pub const OCCURRENCES_MAX: usize = 100;
 /// What a booker asks for. `World::book` makes the bookings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewBooking {
+    /// The number of the event type.
     pub event_type: i64,
+    /// The booker's address, as typed.
     pub email: String,
+    /// The booker's name.
     pub name: String,
+    /// The IANA name of the booker's time zone.
     pub time_zone: String,
+    /// The code of the booker's language.
     pub language: String,
+    /// When the booking, or the first occurrence, starts.
     pub start: Time,
     /// `None`: as long as the event type says.
     pub length: Option<Span>,
+    /// The addresses of extra guests.
     pub guests: Vec<String>,
+    /// The answers to the event type's questions, by slug.
     pub answers: BTreeMap<String, Value>,
+    /// Metadata of the client that makes the booking.
     pub metadata: BTreeMap<String, Value>,
     /// How many occurrences, a week apart; `None`: one booking that is not a series.
     pub occurrences: Option<usize>,
@@ -36,6 +45,7 @@ pub struct BookingNames {
     pub id: Option<i64>,
     /// One uid for each occurrence, by start.
     pub uids: Vec<String>,
+    /// The name of the series.
     pub series: Option<String>,
 }
 

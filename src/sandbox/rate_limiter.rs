@@ -9,13 +9,16 @@ use crate::domain::time::{Span, Time};
 /// A limit of either dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
+    /// The most calls in a window.
     pub calls: u32,
+    /// The length of a window.
     pub window: Span,
     /// v2 only: how long refusals last once the limit is passed.
     pub block: Span,
 }
 
 impl RateLimit {
+    /// Returns a limit with a window and a block of one minute each.
     pub fn per_minute(calls: u32) -> Self {
         RateLimit {
             calls,
@@ -60,8 +63,11 @@ const BUCKETS_UNTIL_SWEEP: usize = 4096;
 /// The limiter's decision about one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateDecision {
+    /// Whether the call may be carried out.
     pub allowed: bool,
+    /// The most calls in a window, as the answer states them.
     pub limit: u32,
+    /// How many calls are left in the window.
     pub remaining: u32,
     /// v2: whole seconds from now. v1: milliseconds since 1970.
     pub reset: i64,

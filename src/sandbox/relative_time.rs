@@ -21,7 +21,9 @@ pub fn serialize_time<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, 
 /// An instant, or a distance from the current time when it is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelativeTime {
+    /// An instant.
     Absolute(Time),
+    /// A distance from the current time; negative: before.
     FromNow(Span),
 }
 
@@ -33,6 +35,7 @@ pub enum RelativeTime {
 pub struct RelativeTimeError(String);
 
 impl RelativeTime {
+    /// Parses an instant (RFC 3339), or a distance with its sign, as `+36h` or `-2days`.
     pub fn parse(text: &str) -> Result<Self, RelativeTimeError> {
         let invalid = || RelativeTimeError(text.to_owned());
         let (sign, rest) = match text.split_at_checked(1) {

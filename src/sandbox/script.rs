@@ -12,12 +12,15 @@ use super::call_log::Operation;
 /// Most entries of one script: a script is written by hand.
 pub const SCRIPT_MAX: usize = 10_000;
 
+/// When, relative to its call, an entry's actions run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TriggerTime {
+    /// Right before the call.
     Before,
     /// Between the two steps of a call that changes something (`faults::Stage::Between`).
     Between,
+    /// After the call, and before the next one.
     After,
 }
 
@@ -25,6 +28,7 @@ pub enum TriggerTime {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Trigger {
+    /// When, relative to the call, the actions run.
     pub when: TriggerTime,
     /// `None`: any call.
     #[serde(default)]
@@ -43,6 +47,7 @@ fn default_nth() -> u32 {
 }
 
 impl Trigger {
+    /// Returns the point after the nth call of this kind, counted from 1.
     pub fn after(call: Operation, nth: u32) -> Self {
         Trigger {
             when: TriggerTime::After,
@@ -61,6 +66,7 @@ impl Trigger {
         }
     }
 
+    /// Returns the point right before the nth call of this kind, counted from 1.
     pub fn before(call: Operation, nth: u32) -> Self {
         Trigger {
             when: TriggerTime::Before,
@@ -94,6 +100,7 @@ struct ScriptEntry {
 }
 
 impl Script {
+    /// Adds an entry, which runs once.
     pub fn add(&mut self, trigger: Trigger, actions: Vec<ThirdPartyAction>) {
         self.last_id += 1;
         self.entries.insert(

@@ -29,18 +29,30 @@ pub struct Quirks {
 /// Why a change of the world was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
+    /// There is no booking with this uid.
     #[error("find booking {0}: there is none in the sandbox")]
     NoBooking(String),
+    /// There is no event type with this number.
     #[error("find event type {0}: there is none in the sandbox")]
     NoEventType(i64),
+    /// There is no account with this number.
     #[error("find user {0}: there is none in the sandbox")]
     NoUser(i64),
+    /// The booking has no attendee with this address.
     #[error("find attendee {email} of booking {uid}: not among its attendees")]
-    NoAttendee { uid: String, email: String },
+    NoAttendee {
+        /// The booking's uid.
+        uid: String,
+        /// The address.
+        email: String,
+    },
+    /// Another booking has the same uid or number; the payload is the uid.
     #[error("add booking {0}: its uid or id is taken already")]
     IdTaken(String),
+    /// The world holds `BOOKINGS_MAX` bookings already.
     #[error("add a booking: the sandbox holds {BOOKINGS_MAX} at most")]
     TooManyBookings,
+    /// No series has this many occurrences.
     #[error("make a series of {0}: between 1 and {OCCURRENCES_MAX} occurrences are possible")]
     SeriesLength(usize),
 }
@@ -48,10 +60,15 @@ pub enum WorldError {
 /// The whole state of the sandbox. `Debug` shows no keys.
 #[derive(Debug, Clone)]
 pub struct World {
+    /// The rate limits of both dialects.
     pub limits: RateLimits,
+    /// How the server differs from others.
     pub quirks: Quirks,
+    /// What happened so far.
     pub call_log: CallLog,
+    /// The faults in force.
     pub fault_rules: FaultRules,
+    /// The actions that wait for a call.
     pub script: Script,
     /// How many milliseconds pass from one step of a call to the next. 0: each call does everything
     /// at one instant, unless a fault makes the call wait.
@@ -124,6 +141,8 @@ impl World {
         truncate_to_millis(clock + self.offset)
     }
 
+    /// Adds an account without special rights, or replaces the one with the same id; returns the
+    /// id.
     pub fn add_user(&mut self, id: i64, name: &str, email: &str) -> i64 {
         let username = email.split('@').next().unwrap_or(email).to_owned();
         self.put_user(User {
@@ -144,10 +163,12 @@ impl World {
         self.users.push(user);
     }
 
+    /// Adds a key that never expires.
     pub fn add_key(&mut self, user: i64, secret: &str) {
         self.keys.push(SandboxKey::new(secret, user));
     }
 
+    /// Adds a key.
     pub fn put_key(&mut self, key: SandboxKey) {
         self.keys.push(key);
     }
@@ -163,18 +184,22 @@ impl World {
         id
     }
 
+    /// Returns the account with this number.
     pub fn user(&self, id: i64) -> Option<&User> {
         self.users.iter().find(|one| one.id == id)
     }
 
+    /// Returns every account.
     pub fn users(&self) -> &[User] {
         &self.users
     }
 
+    /// Returns the event type with this number.
     pub fn event_type(&self, id: i64) -> Option<&SandboxEventType> {
         self.event_types.iter().find(|one| one.id == id)
     }
 
+    /// Returns every event type.
     pub fn event_types(&self) -> &[SandboxEventType] {
         &self.event_types
     }
@@ -191,10 +216,12 @@ impl World {
         self.keys.iter().find(|key| key.matches(bare))
     }
 
+    /// Returns the booking with this uid.
     pub fn booking(&self, uid: &str) -> Option<&SandboxBooking> {
         self.table.by_uid(uid)
     }
 
+    /// Returns the booking with this number.
     pub fn booking_by_id(&self, id: i64) -> Option<&SandboxBooking> {
         self.table.by_id(id)
     }
@@ -209,6 +236,7 @@ impl World {
         self.table.series(series)
     }
 
+    /// Returns the state of the booking with this uid; `None` if there is no such booking.
     pub fn status(&self, uid: &str) -> Option<SandboxStatus> {
         self.booking(uid).map(|booking| booking.status)
     }

@@ -15,10 +15,15 @@ pub const HOST: i64 = 12;
 /// Another host, whose guest our host is now and then.
 pub const OTHER_HOST: i64 = 13;
 
+/// The event type of the club's own meetings.
 pub const BOOK_CLUB: i64 = 77;
+/// The event type of dinners, which cost members more.
 pub const EXEC_DINNER: i64 = 78;
+/// The event type of the open house.
 pub const OPEN_HOUSE: i64 = 79;
+/// The event type with a price.
 pub const PAID_CALL: i64 = 80;
+/// The event type whose bookings are series.
 pub const READING_CIRCLE: i64 = 81;
 const OTHER_TALK: i64 = 90;
 const DELETED: i64 = 91;
@@ -26,8 +31,11 @@ const DELETED: i64 = 91;
 /// A member of the club, and the credits that a demo should grant before maitred starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClubMember {
+    /// The member's e-mail address.
     pub address: &'static str,
+    /// The member's name.
     pub name: &'static str,
+    /// The credits to grant.
     pub credits: u64,
 }
 
@@ -55,11 +63,14 @@ const fn member(address: &'static str, name: &'static str, credits: u64) -> Club
 pub struct BookingPurpose {
     /// Every row of the request: one, or the occurrences of a series.
     pub uids: Vec<String>,
+    /// What the request demonstrates, in words.
     pub purpose: &'static str,
 }
 
+/// The world of the demo, and what its bookings demonstrate.
 #[derive(Debug, Clone)]
 pub struct BookClub {
+    /// The world, ready to be served.
     pub world: World,
     /// In order of creation.
     pub bookings: Vec<BookingPurpose>,

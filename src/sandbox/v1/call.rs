@@ -15,6 +15,7 @@ pub enum V1Denial {
 }
 
 impl V1Denial {
+    /// Returns the refusal of a schema (400) with this message.
     pub fn schema(text: &str) -> Self {
         V1Denial::Message(400, text.to_owned())
     }
@@ -26,8 +27,11 @@ pub type V1HandlerResult = Result<HandlerOutcome, V1Denial>;
 /// What a handler needs of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct V1Call<'a> {
+    /// The world's current time.
     pub now: Time,
+    /// The request as it came in.
     pub request: &'a HttpRequest,
+    /// What the request asks for.
     pub route: &'a ApiRoute,
     /// Whether a cancellation passed its state check before another call changed the booking (a
     /// race).

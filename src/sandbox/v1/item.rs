@@ -66,6 +66,7 @@ pub fn render_bare_booking(booking: &SandboxBooking) -> Value {
     })
 }
 
+/// Returns the account as `/me` shows it.
 pub fn render_me(user: &User) -> Value {
     let role = match user.role {
         Role::User => "USER",
@@ -82,6 +83,7 @@ pub fn render_me(user: &User) -> Value {
     }})
 }
 
+/// Returns the event type as v1 shows it.
 pub fn render_event_type(world: &World, event_type: &SandboxEventType) -> Value {
     let owner = world.user(event_type.owner);
     let username = owner.map_or("", |owner| owner.username.as_str());

@@ -36,10 +36,13 @@ enum V1SortField {
 /// Why the query was refused: by a schema (400) or by an internal error (500).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum V1ListError {
+    /// A parameter is refused; the payload is the message.
     Schema(String),
+    /// The server fails, as real servers do for these parameters.
     InternalError,
 }
 
+/// Returns the list, or the page that the query asks for.
 pub fn list_bookings(
     world: &World,
     now: Time,

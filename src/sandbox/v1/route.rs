@@ -25,7 +25,9 @@ pub struct V1ResponseContext {
 
 /// The first result of a request: an answer, or a change and the context of its later answer.
 pub enum V1Outcome {
+    /// The answer; the call is finished.
     Response(HttpResponse),
+    /// The change, and what its later answer needs.
     Transition(PendingTransition, V1ResponseContext),
 }
 

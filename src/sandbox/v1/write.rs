@@ -28,6 +28,7 @@ const FIELDS: [&str; 10] = [
     "userId",
 ];
 
+/// Writes the given fields of a booking. Checks no state, and sends no mail.
 pub fn patch(world: &mut World, call: V1Call<'_>, user: &User, uid: &str) -> V1HandlerResult {
     let body = match parse_body(call.request) {
         Value::Object(body) => body,
@@ -135,6 +136,7 @@ fn check_fields(body: &Map<String, Value>) -> Result<Option<SandboxStatus>, V1De
     )))
 }
 
+/// Checks a cancellation, and returns it as a change.
 pub fn cancel(world: &World, call: V1Call<'_>, user: &User, uid: &str) -> V1HandlerResult {
     let param = |name: &str| call.request.query_values(name).into_iter().next();
     let reason = param("cancellationReason").unwrap_or_else(|| "Not Provided".to_owned());

@@ -12,10 +12,15 @@ pub const BOOKINGS_VERSION: &str = "2024-08-13";
 
 /// What a handler needs of a call.
 pub struct V2Call<'a> {
+    /// The world's current time.
     pub now: Time,
+    /// The request as it came in.
     pub request: &'a HttpRequest,
+    /// What the request asks for.
     pub route: &'a ApiRoute,
+    /// Writes the errors of this request.
     pub errors: ErrorWriter,
+    /// The parsed body; `None` if there is none.
     pub body: Option<Value>,
     /// False when the state check counts as passed (a race).
     pub checks_state: bool,

@@ -10,9 +10,13 @@ use crate::sandbox::relative_time;
 /// An error of Nest: status, class name, phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NestError {
+    /// 400: the request is invalid.
     BadRequest,
+    /// 401: the credential is missing or invalid.
     Unauthorized,
+    /// 403: the user may not do this.
     Forbidden,
+    /// 404: there is no such thing.
     NotFound,
 }
 
@@ -35,6 +39,7 @@ pub struct ErrorWriter {
 }
 
 impl ErrorWriter {
+    /// Returns the writer for the errors of one request.
     pub fn new(request: &HttpRequest, now: Time) -> Self {
         ErrorWriter {
             path: request.target(),
@@ -47,6 +52,7 @@ impl ErrorWriter {
         &self.path
     }
 
+    /// Returns an error with this message, which the details repeat.
     pub fn nest_error(&self, error: NestError, message: &str) -> HttpResponse {
         let (status, code, phrase) = error.status_and_phrase();
         let details = json!({"message": message, "error": phrase, "statusCode": status});
@@ -65,6 +71,7 @@ impl ErrorWriter {
         self.envelope(400, "BadRequestException", message, Some(details))
     }
 
+    /// Returns the throttler's refusal (429).
     pub fn rate_limited(&self) -> HttpResponse {
         let text = "CustomThrottlerGuard - Too many requests. Please try again later.";
         self.envelope(429, "ThrottlerException", text, Some(Value::from(text)))
@@ -80,6 +87,7 @@ impl ErrorWriter {
         self.envelope(500, "INTERNAL_SERVER_ERROR", "Internal server error", None)
     }
 
+    /// Returns the error of a server whose database cannot be reached.
     pub fn database_down(&self) -> HttpResponse {
         let text = "There was an error, please try again later.";
         self.envelope(500, "INTERNAL_SERVER_ERROR", text, None)

@@ -6,6 +6,7 @@ use crate::sandbox::http_types::merge_objects;
 use crate::sandbox::model::{ConfirmationRule, SandboxEventType, User};
 use crate::sandbox::world::World;
 
+/// Returns the account as `/me` shows it.
 pub fn render_me(user: &User) -> Value {
     let data = json!({
         "id": user.id, "email": user.email, "name": user.name, "avatarUrl": null, "bio": null,
@@ -15,6 +16,7 @@ pub fn render_me(user: &User) -> Value {
     json!({"status": "success", "data": data})
 }
 
+/// Returns the event type as v2 shows it.
 pub fn render_event_type(world: &World, event_type: &SandboxEventType) -> Value {
     let owner = world.user(event_type.owner);
     let username = owner.map_or("", |owner| owner.username.as_str());

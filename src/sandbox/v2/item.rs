@@ -11,6 +11,7 @@ use crate::sandbox::model::{SandboxAttendee, SandboxBooking, StoredAnswers};
 use crate::sandbox::relative_time::serialize_time;
 use crate::sandbox::world::World;
 
+/// A booking as v2 shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingItem<'a> {

@@ -14,17 +14,27 @@ use crate::sandbox::world::World;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
+    /// How many bookings the page holds.
     pub returned_items: usize,
+    /// How many bookings the parameters select.
     pub total_items: usize,
+    /// The parameter `take`.
     pub items_per_page: usize,
+    /// How many bookings follow the page.
     pub remaining_items: usize,
+    /// The page's number, from 1; 0 if there are no pages.
     pub current_page: usize,
+    /// How many pages there are.
     pub total_pages: usize,
+    /// Whether a page follows.
     pub has_next_page: bool,
+    /// Whether a page precedes.
     pub has_previous_page: bool,
 }
 
 impl Pagination {
+    /// Computes the numbers of the page that skips `skip` of `total` bookings and has at most
+    /// `take`.
     pub fn compute(total: usize, take: usize, skip: usize) -> Self {
         let skip = skip.min(total);
         let pages = total.div_ceil(take);
@@ -85,6 +95,7 @@ pub fn select_bookings<'a>(
     (rows, total)
 }
 
+/// One page of the list, as v2 answers it.
 #[derive(Debug, Serialize)]
 pub struct ListPage<'a> {
     status: &'static str,

@@ -15,10 +15,15 @@ const TAKE_MAX: i64 = 250;
 /// 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusFilter {
+    /// Bookings that are not over; of a series, only accepted occurrences.
     Upcoming,
+    /// Occurrences of series that are not over.
     Recurring,
+    /// Bookings that are over.
     Past,
+    /// Bookings that are cancelled or rejected.
     Cancelled,
+    /// Pending bookings that are not over.
     Unconfirmed,
 }
 
@@ -52,28 +57,37 @@ impl StatusFilter {
     }
 }
 
+/// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
+    /// The start of the booking.
     Start,
+    /// The end of the booking.
     End,
+    /// When the booking was made.
     Created,
+    /// When the row was last written.
     Updated,
 }
 
 /// The parameters of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct V2ListQuery {
+    /// The words of `status`; empty: every booking.
     pub status_filters: Vec<StatusFilter>,
     attendee_email: Option<String>,
     attendee_name: Option<String>,
     uid: Option<String>,
+    /// The event types to show; `None`: all.
     pub event_types: Option<Vec<i64>>,
     after_start: Option<Time>,
     before_end: Option<Time>,
     created: (Option<Time>, Option<Time>),
     updated: (Option<Time>, Option<Time>),
     sorts: [Option<bool>; 4],
+    /// The most bookings on the page.
     pub take: usize,
+    /// How many bookings come before the page.
     pub skip: usize,
 }
 
