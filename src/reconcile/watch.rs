@@ -16,6 +16,7 @@ mod request_ids;
 mod reschedule_chain;
 mod series_occurrences;
 pub mod settle;
+mod settle_charges;
 mod stale_requests;
 mod stored_booking;
 mod unmanaged;
@@ -27,7 +28,6 @@ use super::clock::{CLOCK_OFF, clock_is_off, clock_problem};
 use super::context::{PassError, Ports, Session};
 use super::dry_run::DryRun;
 use super::identity::identify;
-use super::observe::count_recent_declines;
 use super::predecessor::PredecessorCharge;
 use super::report::UnresolvedReport;
 use crate::calcom::port::BookingFilter;
@@ -37,13 +37,10 @@ use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
 use crate::domain::request::Charge;
 use crate::domain::time::{Span, Time};
-use crate::domain::unresolved::UnresolvedCode;
 use crate::domain::watch::ChargeOutcome;
-use accepted_move::MoveEvaluation;
 use charges_to_check::{list_for_audit, list_past_bookings, read_open_charges, select_charges};
 use observed_bookings::ObservedBookings;
-use reschedule_chain::RescheduleChain;
-use unresolved_list::UnresolvedFinding;
+use settle_charges::settle_charges;
 
 /// How far before the last watch changes are requested: clocks differ, and a write may show late.
 const OVERLAP: Span = Span::minutes(5);
@@ -51,9 +48,6 @@ const OVERLAP: Span = Span::minutes(5);
 /// The maximum number of calls to find what the observed bookings replaced. Each call may name a
 /// further predecessor; the audit finds the charges behind them individually.
 const MAX_PREDECESSOR_CALLS: u64 = 500;
-
-/// The number of charges whose bookings are read together, between two checks whether to stop.
-const CHARGES_PER_CHUNK: usize = 64;
 
 /// How far ahead an audit lists: charged bookings further ahead are read individually.
 const HORIZON: Span = Span::days(366);
@@ -390,93 +384,4 @@ async fn find_changed_charges(
         }
     }
     Ok(changed_uids)
-}
-
-/// Settles the charges in the order in which they end, so that one late watch forgives the absences
-/// that timely watches would have forgiven.
-async fn settle_charges(
-    ports: &Ports<'_>,
-    policy: &Policy,
-    session: &mut Session,
-    mut charges: Vec<Charge>,
-    observed_bookings: &mut ObservedBookings,
-    report: &mut WatchReport,
-) -> Result<(), PassError> {
-    charges.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
-    for chunk in charges.chunks(CHARGES_PER_CHUNK) {
-        if report.should_stop(ports) {
-            break;
-        }
-        observed_bookings
-            .read_charged_bookings(ports, chunk, &mut report.problems)
-            .await?;
-        for charge in chunk {
-            if report.should_stop(ports) {
-                break;
-            }
-            let problems = &mut report.problems;
-            let chain = observed_bookings
-                .follow_chain(ports, &charge.booking, problems)
-                .await?;
-            report.checked_charges += 1;
-            if may_settle(ports, policy, session, charge, &chain, report).await? {
-                settle::settle(ports, policy, charge, chain, report).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Returns true if the charge may be settled by its chain now. If the gate asks for it, a move that
-/// was accepted without a pass is evaluated first.
-async fn may_settle(
-    ports: &Ports<'_>,
-    policy: &Policy,
-    session: &mut Session,
-    charge: &Charge,
-    chain: &RescheduleChain,
-    report: &mut WatchReport,
-) -> Result<bool, PassError> {
-    let move_to_evaluate =
-        accepted_move::find_move_to_evaluate(ports, policy, charge, chain).await?;
-    let Some((last, gate)) = move_to_evaluate else {
-        return Ok(true);
-    };
-    match accepted_move::evaluate_move(ports, policy, session, last, &mut report.problems).await? {
-        MoveEvaluation::Keep => Ok(true),
-        MoveEvaluation::Postpone => Ok(false),
-        MoveEvaluation::Review(why) => {
-            let detail = format!("at once after a move, and its gate asks for a review: {why}");
-            let account = Some(charge.account.clone());
-            let code = UnresolvedCode::AcceptedMove;
-            unresolved_list::add_to_unresolved(
-                ports,
-                UnresolvedFinding::new(last, code, account, detail),
-                report,
-            )
-            .await?;
-            Ok(true)
-        }
-        MoveEvaluation::Cancel(_)
-            if count_recent_declines(ports, policy).await? >= policy.limits.declines.at_most =>
-        {
-            cancel_limit::report_cancel_limit(report);
-            let detail = "at once after a move, and is to be cancelled".to_owned();
-            let account = Some(charge.account.clone());
-            let code = UnresolvedCode::AcceptedMove;
-            unresolved_list::add_to_unresolved(
-                ports,
-                UnresolvedFinding::new(last, code, account, detail),
-                report,
-            )
-            .await?;
-            Ok(false)
-        }
-        MoveEvaluation::Cancel(why) => {
-            let id = request_ids::find_unused_request_id(ports, &last.uid).await?;
-            let Some(id) = id else { return Ok(true) };
-            cancel::cancel_booking(ports, policy, (last, gate), (id, why), report).await?;
-            Ok(false)
-        }
-    }
 }
