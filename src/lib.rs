@@ -10,5 +10,6 @@ pub mod domain;
 pub mod http;
 pub mod lookup;
 pub mod reconcile;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod store;

@@ -10,7 +10,9 @@ use self::account::AccountArgs;
 use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, LedgerArgs, RestoreArgs};
-use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs, SandboxArgs};
+use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs};
+#[cfg(feature = "sandbox")]
+use self::sandbox::SandboxArgs;
 use super::exit_codes;
 use super::policy::args::PolicyArgs;
 
@@ -19,6 +21,8 @@ pub mod credits;
 pub mod decisions;
 pub mod ledger;
 pub mod passes;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 
 /// The path of the configuration if `--config` is not given.
 pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
@@ -140,6 +144,7 @@ Examples:
     #[command(display_order = 3, subcommand)]
     Policy(PolicyArgs),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
+    #[cfg(feature = "sandbox")]
     #[command(
         display_order = 4,
         after_help = "\
@@ -148,6 +153,7 @@ Example:
     )]
     Demo,
     /// Serve a local Cal.com to rehearse against
+    #[cfg(feature = "sandbox")]
     #[command(
         display_order = 5,
         after_help = "\

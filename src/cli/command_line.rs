@@ -232,7 +232,9 @@ mod tests {
             "run",
             "plan",
             "check",
+            #[cfg(feature = "sandbox")]
             "demo",
+            #[cfg(feature = "sandbox")]
             "sandbox",
             "evaluate",
             "credits",

@@ -9,9 +9,10 @@ use super::command_line::{self, ParseStop};
 use super::context::{Context, print};
 use super::render::instants::localize_instants;
 use super::{
-    backup, check, command_target, completions, config_show, demo, init, man, output, policy, run,
-    sandbox,
+    backup, check, command_target, completions, config_show, init, man, output, policy, run,
 };
+#[cfg(feature = "sandbox")]
+use super::{demo, sandbox};
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::clock;
@@ -63,7 +64,9 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
         Verb::Check(args) => check::check(context, args.live),
         Verb::Config(ConfigCommand::Show) => config_show::show(context),
         Verb::Policy(args) => policy::run::run(context, &args),
+        #[cfg(feature = "sandbox")]
         Verb::Demo => demo::demo(context),
+        #[cfg(feature = "sandbox")]
         Verb::Sandbox(args) => sandbox::run_sandbox(context, &args),
         Verb::Restore(args) => backup::restore(context, &args),
         Verb::Init => init::init(context),
@@ -80,7 +83,10 @@ fn choose_log_level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
         (None, Verb::Run(run)) if !run.once && !run.dry_run => "info".to_owned(),
+        #[cfg(feature = "sandbox")]
         (None, Verb::Demo) => "error".to_owned(),
+        #[cfg(feature = "sandbox")]
+        (None, Verb::Sandbox(_)) => "warn".to_owned(),
         (None, Verb::Store(_) | Verb::Restore(_) | Verb::Init)
             if !std::io::stderr().is_terminal() =>
         {
@@ -93,7 +99,6 @@ fn choose_log_level(args: &Args) -> String {
             | Verb::Check(_)
             | Verb::Config(_)
             | Verb::Policy(_)
-            | Verb::Sandbox(_)
             | Verb::Restore(_)
             | Verb::Init
             | Verb::Completions { .. }

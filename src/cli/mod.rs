@@ -11,6 +11,7 @@ pub mod config_show;
 pub mod context;
 pub mod credits;
 pub mod csv;
+#[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod dispatch;
 pub mod execute;
@@ -24,6 +25,7 @@ pub mod pin;
 pub mod policy;
 pub mod render;
 pub mod run;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod terminal;
 pub mod time;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::args::passes::SandboxArgs as Args;
+use super::args::sandbox::SandboxArgs as Args;
 use super::context::runtime;
 use super::context::{Context, print};
 use super::file;

@@ -1,14 +1,10 @@
 //! The arguments of passes, and of commands that read without a pass: `run`, `plan`, `check`,
-//! `sandbox`, `evaluate`.
+//! `evaluate`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, ValueHint};
-
-/// The default address of the sandbox. Cal.com's own API has this port on a developer's machine.
-const DEFAULT_LISTEN: &str = "127.0.0.1:5555";
 
 /// Run the daemon, or one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
@@ -46,21 +42,6 @@ pub struct CheckArgs {
     /// Also ask Cal.com about the key, the host and the event types
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub live: bool,
-}
-
-/// Run a test server that behaves like Cal.com.
-#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
-pub struct SandboxArgs {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
-    pub listen: SocketAddr,
-    /// What is in the calendar, and what goes wrong
-    #[arg(
-        long,
-        value_name = "FILE",
-        value_hint = ValueHint::FilePath
-    )]
-    pub scenario: Option<PathBuf>,
 }
 
 /// Judge a booking from a file.
