@@ -2,9 +2,10 @@
 //! away. Each action is one value, so that a scenario file, a script and the control endpoint write
 //! it in the same way.
 
+use super::account::User;
 use super::action::{BookingMove, BookingRemark, ThirdPartyAction};
+use super::booking::SandboxStatus;
 use super::call_log::MailKind;
-use super::model::{SandboxStatus, User};
 use super::transitions::{CancelExtent, CancelRequest, RescheduleRequest, TransitionRefusal};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
@@ -233,7 +234,7 @@ fn map_world_error(result: Result<(), WorldError>) -> Result<Vec<String>, Action
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::model::SandboxEventType;
+    use crate::sandbox::event_type::SandboxEventType;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()

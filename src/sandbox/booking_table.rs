@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::model::SandboxBooking;
+use super::booking::SandboxBooking;
 
 /// The rows and their indexes.
 #[derive(Debug, Clone, Default)]

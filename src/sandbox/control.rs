@@ -17,11 +17,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::action::ThirdPartyAction;
+use super::booking::SandboxBooking;
 use super::faults::FaultRule;
 use super::http_types::{HttpRequest, HttpResponse};
-use super::model::SandboxBooking;
 use super::relative_time::format_time;
-use super::scenario::file::ScriptEntryFile;
+use super::scenario::file_format::ScriptEntryFile;
 use super::world::World;
 use crate::domain::time::{Span, Time};
 
@@ -162,16 +162,18 @@ fn booking_json(world: &World, one: &SandboxBooking) -> Value {
 
 /// Returns the word for a variant of one of our own enums in files and answers.
 fn variant_name<T: serde::Serialize>(word: &T) -> String {
-    match serde_json::to_value(word) {
-        Ok(Value::String(word)) => word,
-        Ok(_) | Err(_) => unreachable!("enums without fields are written as texts"),
-    }
+    let word = serde_json::to_value(word).expect("our own enums are JSON");
+    let word = word
+        .as_str()
+        .expect("enums without fields are written as texts");
+    word.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::model::{SandboxEventType, SandboxStatus};
+    use crate::sandbox::booking::SandboxStatus;
+    use crate::sandbox::event_type::SandboxEventType;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()

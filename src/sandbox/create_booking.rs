@@ -1,12 +1,14 @@
 //! Creates the rows of a new booking.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::call_log::MailKind;
-use super::model::{
-    SandboxAttendee, SandboxBooking, SandboxEventType, SandboxPayment, SandboxStatus, Seat,
-    StoredAnswers,
+use super::booking::{
+    SandboxAttendee, SandboxBooking, SandboxPayment, SandboxStatus, Seat, StoredAnswers,
 };
+use super::call_log::MailKind;
+use super::event_type::SandboxEventType;
 use super::new_booking::{NewBooking, OCCURRENCES_MAX};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time, truncate_to_millis};
@@ -99,29 +101,8 @@ impl World {
             "{} between {host} and {}",
             event_type.title, new_booking.name
         );
-        let mut attendees = vec![self.new_attendee(
-            &new_booking.name,
-            &new_booking.email,
-            &new_booking.time_zone,
-        )];
-        attendees[0].language = Some(new_booking.language);
-        for guest in &new_booking.guests {
-            attendees.push(self.new_attendee("", guest, &new_booking.time_zone));
-        }
-        let mut other_answers = new_booking.answers;
-        for question in &event_type.questions {
-            let answer = other_answers.remove(&question.slug);
-            let stored = question.kind.normalize_answer(answer);
-            other_answers.extend(stored.map(|stored| (question.slug.clone(), stored)));
-        }
-        if !new_booking.guests.is_empty() {
-            other_answers.insert("guests".to_owned(), Value::from(new_booking.guests.clone()));
-        }
-        if event_type.seats.is_some() {
-            let answers = other_answers.clone();
-            let uid = self.next_uuid();
-            attendees[0].seat = Some(Seat { uid, answers });
-        }
+        let other_answers = stored_answers(event_type, &new_booking);
+        let attendees = self.draft_attendees(event_type, &new_booking, &other_answers);
         let needs_confirmation =
             event_type.needs_confirmation(now, new_booking.start, &new_booking.email)
                 || event_type.price > 0;
@@ -181,6 +162,28 @@ impl World {
         }
     }
 
+    /// Returns the attendees of a new booking: the booker, then the guests.
+    fn draft_attendees(
+        &mut self,
+        event_type: &SandboxEventType,
+        new_booking: &NewBooking,
+        other_answers: &BTreeMap<String, Value>,
+    ) -> Vec<SandboxAttendee> {
+        let time_zone = &new_booking.time_zone;
+        let mut booker = self.new_attendee(&new_booking.name, &new_booking.email, time_zone);
+        booker.language = Some(new_booking.language.clone());
+        let mut attendees = vec![booker];
+        for guest in &new_booking.guests {
+            attendees.push(self.new_attendee("", guest, time_zone));
+        }
+        if event_type.seats.is_some() {
+            let answers = other_answers.clone();
+            let uid = self.next_uuid();
+            attendees[0].seat = Some(Seat { uid, answers });
+        }
+        attendees
+    }
+
     pub(super) fn new_attendee(
         &mut self,
         name: &str,
@@ -217,4 +220,21 @@ impl World {
             self.count_booking_mails(uid, kind);
         }
     }
+}
+
+/// Returns the answers of a new booking beyond name and address, as they are stored.
+fn stored_answers(
+    event_type: &SandboxEventType,
+    new_booking: &NewBooking,
+) -> BTreeMap<String, Value> {
+    let mut answers = new_booking.answers.clone();
+    for question in &event_type.questions {
+        let answer = answers.remove(&question.slug);
+        let stored = question.kind.normalize_answer(answer);
+        answers.extend(stored.map(|stored| (question.slug.clone(), stored)));
+    }
+    if !new_booking.guests.is_empty() {
+        answers.insert("guests".to_owned(), Value::from(new_booking.guests.clone()));
+    }
+    answers
 }

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::booking::SandboxBooking;
 use super::call_log::Operation;
-use super::model::SandboxBooking;
 
 /// Most rules in force at the same time: each call is checked against all of them.
 pub const FAULT_RULES_MAX: usize = 1000;

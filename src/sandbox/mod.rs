@@ -8,29 +8,39 @@
 //! outside, sends no mail (it counts what a real server would have sent), and is no authority on
 //! what Cal.com should do: where a real server is careless, the sandbox is careless on purpose.
 //!
-//! - `model`, `booking_table`, `world`: users, keys, event types, bookings; `create_booking`: how
-//!   bookings are made; `slots`: which times can be booked
-//! - `transitions`: what confirm, decline, cancel, move and absence marks do; `actions`: what other
-//!   people do
+//! - `account`, `event_type`, `booking`, `booking_table`, `world`: users, keys, event types,
+//!   bookings; `create_booking`: how bookings are made; `slots`: which times can be booked
+//! - `transitions`, `transition_checks`, `transition_writes`: what confirm, decline, cancel and move
+//!   do, their checks, and what they write; `attendance`: absence marks and seats; `actions`: what
+//!   other people do
 //! - `relative_time`: instants in answers and in files; `id_generator`: uids and other identifiers
-//! - `call_log`: the calls, mails and calendar events, counted
+//! - `call_log`, `mail_counts`: the calls, mails and calendar events, counted
 //! - `rate_limiter`, `faults`, `script`: rate limits, faults, actions between calls
-//! - `http_types`, `handler`: one request to one answer; `response_mutation`: rows that are wrong
+//! - `http_types`, `api_route`, `handler`, `handler_outcome`: one request to one answer;
+//!   `fault_responses`, `response_mutation`: what faults make of an answer and of its rows; `etag`
 //! - `v2`, `v1`: the dialects; `control`: `/_sandbox/…`
-//! - `server`: the sockets
+//! - `server`, `server_answer`: the sockets
 //! - `scenario`: the file format, and the book club of the demo
 
+pub mod account;
 pub mod action;
 pub mod actions;
+pub mod api_route;
+pub mod attendance;
+pub mod booking;
 pub mod booking_table;
 pub mod call_log;
 pub mod control;
 pub mod create_booking;
+pub mod etag;
+pub mod event_type;
+pub mod fault_responses;
 pub mod faults;
 pub mod handler;
+pub mod handler_outcome;
 pub mod http_types;
 pub mod id_generator;
-pub mod model;
+pub mod mail_counts;
 pub mod new_booking;
 pub mod rate_limiter;
 pub mod relative_time;
@@ -38,7 +48,10 @@ pub mod response_mutation;
 pub mod scenario;
 pub mod script;
 pub mod server;
+pub mod server_answer;
 pub mod slots;
+pub mod transition_checks;
+pub mod transition_writes;
 pub mod transitions;
 pub mod v1;
 pub mod v2;

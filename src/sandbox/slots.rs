@@ -4,7 +4,8 @@
 
 use chrono::{Datelike, NaiveDate, Weekday};
 
-use super::model::{LimitPeriod, SandboxBooking, SandboxEventType, SandboxStatus};
+use super::booking::{SandboxBooking, SandboxStatus};
+use super::event_type::{LimitPeriod, SandboxEventType};
 use super::world::World;
 use crate::domain::time::{Span, Time, overlaps};
 

@@ -2,11 +2,13 @@
 //! synchronous; everything that depends on the time takes an instant as a parameter. Ids and uids
 //! follow from counters, so that the same steps make the same world.
 
+use super::account::{Role, SandboxKey, User};
+use super::booking::{SandboxBooking, SandboxStatus};
 use super::booking_table::BookingTable;
 use super::call_log::CallLog;
+use super::event_type::SandboxEventType;
 use super::faults::{FaultRule, FaultRuleError, FaultRules};
 use super::id_generator::IdGenerator;
-use super::model::{Role, SandboxBooking, SandboxEventType, SandboxKey, SandboxStatus, User};
 use super::new_booking::OCCURRENCES_MAX;
 use super::rate_limiter::{RateLimits, Throttler, UserLimiter};
 use super::script::Script;

@@ -19,9 +19,9 @@ use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::report::PassReport;
+use maitred::sandbox::booking::SandboxStatus;
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
-use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::Store;
 
 fn single_item(uid: &str, code: UnresolvedCode) -> Vec<(String, UnresolvedCode)> {
@@ -98,7 +98,7 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
         // The host answers the request at Cal.com: it leaves the list, or stays on it with a reason
         // that fits its new status.
         let now = fixture.clock.now();
-        let host = |row: &mut maitred::sandbox::model::SandboxBooking| {
+        let host = |row: &mut maitred::sandbox::booking::SandboxBooking| {
             row.status = SandboxStatus::Rejected;
             row.updated = Some(now);
         };
@@ -150,7 +150,7 @@ async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
     fixture.grant(BO, 5).await;
     let uid = fixture.request(fixture.event_types.lesson, BO, START);
     let start = fixture.clock.now() + Span::milliseconds(800);
-    let soon = |row: &mut maitred::sandbox::model::SandboxBooking| {
+    let soon = |row: &mut maitred::sandbox::booking::SandboxBooking| {
         row.end = start + (row.end - row.start);
         row.start = start;
     };

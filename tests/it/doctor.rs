@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Clock, Span};
-use maitred::sandbox::model::{ConfirmationRule, SandboxEventType};
+use maitred::sandbox::event_type::{ConfirmationRule, SandboxEventType};
 use maitred::store::open::{CreateIfMissing, open};
 use serde_json::Value;
 

@@ -26,8 +26,8 @@ use maitred::reconcile::observe::observe;
 use maitred::reconcile::send::settle::write_ends::{EndOfIntent, write_ends};
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use maitred::sandbox::call_log::{MailKind, Operation};
+use maitred::sandbox::event_type::SandboxEventType;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, RowFault, Stage};
-use maitred::sandbox::model::SandboxEventType;
 use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
@@ -1035,8 +1035,8 @@ async fn a_time_that_cal_com_would_not_offer_is_not_confirmed() {
             "ada@example.org",
             "2026-12-02T09:00:00Z",
         );
-        let accept = |row: &mut maitred::sandbox::model::SandboxBooking| {
-            row.status = maitred::sandbox::model::SandboxStatus::Accepted;
+        let accept = |row: &mut maitred::sandbox::booking::SandboxBooking| {
+            row.status = maitred::sandbox::booking::SandboxStatus::Accepted;
         };
         fixture.sandbox.lock().edit(&theirs, accept).unwrap();
         let busy = fixture.request(fixture.event_types.lesson, BO, "2026-12-02T09:15:00Z");

@@ -18,8 +18,8 @@ use fixture::{
     CONFIRMED_SERIES, CONFIRMED_TYPE, DifferenceFixture, GUEST_KEY, GUEST_MAIL, HOST_KEY, NO_KEY,
     OPEN_SERIES, OPEN_TYPE, OTHER_HOST_KEY, OTHER_HOST_MAIL,
 };
+use maitred::sandbox::booking::SandboxStatus::{Accepted, Cancelled, Pending, Rejected};
 use maitred::sandbox::call_log::{MailKind, Recipient};
-use maitred::sandbox::model::SandboxStatus::{Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
 /// The row's number, its subject, and the script.

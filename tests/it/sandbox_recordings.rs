@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
+use maitred::sandbox::booking::{SandboxStatus, StoredAnswers};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule};
-use maitred::sandbox::model::{SandboxStatus, StoredAnswers};
 use maitred::sandbox::new_booking::NewBooking;
 use maitred::sandbox::scenario::file;
 use maitred::sandbox::server::Sandbox;

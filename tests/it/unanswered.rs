@@ -444,8 +444,8 @@ async fn a_repeatedly_refused_confirm_ends_and_is_reported() {
     assert!(items[0].detail.contains(answer), "{}", items[0].detail);
     // A person confirms the booking at Cal.com: it is on the list with its new reason.
     let now = fixture.clock.now();
-    let accept = |row: &mut maitred::sandbox::model::SandboxBooking| {
-        row.status = maitred::sandbox::model::SandboxStatus::Accepted;
+    let accept = |row: &mut maitred::sandbox::booking::SandboxBooking| {
+        row.status = maitred::sandbox::booking::SandboxStatus::Accepted;
         row.updated = Some(now);
     };
     fixture.sandbox.lock().edit(&uid, accept).unwrap();

@@ -20,9 +20,9 @@ use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::context::Session;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
+use maitred::sandbox::booking::{SandboxBooking, SandboxStatus};
 use maitred::sandbox::call_log::Operation;
 use maitred::sandbox::faults::{Fault, FaultRule, FaultTimes, Stage};
-use maitred::sandbox::model::{SandboxBooking, SandboxStatus};
 
 fn edit_booking(fixture: &PassFixture, uid: &str, change: impl FnOnce(&mut SandboxBooking)) {
     fixture.sandbox.lock().edit(uid, change).unwrap();

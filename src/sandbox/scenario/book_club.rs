@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use crate::domain::time::{Span, Time};
-use crate::sandbox::model::{ConfirmationRule, SandboxEventType, SandboxStatus, StoredAnswers};
+use crate::sandbox::booking::{SandboxStatus, StoredAnswers};
+use crate::sandbox::event_type::{ConfirmationRule, SandboxEventType};
 use crate::sandbox::new_booking::NewBooking;
 use crate::sandbox::world::World;
 
@@ -283,7 +284,11 @@ impl BookClubBuilder {
         self.edit(uid, |row| row.status = SandboxStatus::Accepted);
     }
 
-    fn edit(&mut self, uid: &str, change: impl FnOnce(&mut crate::sandbox::model::SandboxBooking)) {
+    fn edit(
+        &mut self,
+        uid: &str,
+        change: impl FnOnce(&mut crate::sandbox::booking::SandboxBooking),
+    ) {
         let edited = self.world.edit(uid, change);
         edited.expect("a booking of the demo, made just now");
     }

@@ -2,22 +2,17 @@
 //! the place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's current time
 //! (`+36h`).
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::domain::time::{Span, Time};
-use crate::sandbox::action::{NewBookingFile, ThirdPartyAction};
-use crate::sandbox::actions::ActionError;
-use crate::sandbox::faults::{FAULT_DELAY_MAX, FaultRule, FaultRuleError};
-use crate::sandbox::model::{
-    ConfirmationRule, LimitPeriod, Role, SandboxEventType, SandboxKey, SandboxPayment,
-    SandboxQuestion, SandboxStatus, StoredAnswers, User,
+use super::file_format::{
+    BookingFile, ConfirmationFile, EventTypeFile, OffWord, RateLimitSetting, ScenarioFile, UserFile,
 };
+use crate::domain::time::{Span, Time};
+use crate::sandbox::account::{SandboxKey, User};
+use crate::sandbox::actions::ActionError;
+use crate::sandbox::booking::{SandboxPayment, StoredAnswers};
+use crate::sandbox::event_type::{ConfirmationRule, SandboxEventType};
+use crate::sandbox::faults::{FAULT_DELAY_MAX, FaultRuleError};
 use crate::sandbox::rate_limiter::RateLimit;
-use crate::sandbox::relative_time::RelativeTime;
-use crate::sandbox::script::{SCRIPT_MAX, Trigger};
+use crate::sandbox::script::SCRIPT_MAX;
 use crate::sandbox::world::{World, WorldError};
 
 /// The largest scenario file, in bytes: a hundred thousand bookings written out.
@@ -46,206 +41,6 @@ pub enum ScenarioError {
     },
     #[error("set up the script: {SCRIPT_MAX} entries are the most")]
     ScriptTooLong,
-}
-
-/// One entry of the script: when, and what happens.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ScriptEntryFile {
-    pub on: Trigger,
-    pub actions: Vec<ThirdPartyAction>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct ScenarioFile {
-    #[serde(default)]
-    limits: LimitsFile,
-    /// Confirm and decline act on only one occurrence of a series.
-    #[serde(default)]
-    series_per_occurrence: bool,
-    #[serde(default)]
-    licence_missing: bool,
-    /// Rows with equal sort keys change places between listings.
-    #[serde(default)]
-    shuffle_ties: bool,
-    /// Milliseconds from one step of a call to the next, so that calls can overlap.
-    #[serde(default)]
-    step_ms: u64,
-    #[serde(default)]
-    users: Vec<UserFile>,
-    #[serde(default)]
-    event_types: Vec<EventTypeFile>,
-    #[serde(default)]
-    bookings: Vec<BookingFile>,
-    /// Carried out immediately after the bookings are created.
-    #[serde(default)]
-    actions: Vec<ThirdPartyAction>,
-    #[serde(default)]
-    script: Vec<ScriptEntryFile>,
-    #[serde(default)]
-    faults: Vec<FaultRule>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct LimitsFile {
-    v1: Option<RateLimitSetting>,
-    v2: Option<RateLimitSetting>,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected \"off\", or a limit with `calls`, `window` and `block`"
-)]
-enum RateLimitSetting {
-    Word(OffWord),
-    Parts(RateLimitFile),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum OffWord {
-    Off,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RateLimitFile {
-    calls: u32,
-    /// In seconds.
-    #[serde(default = "default_window")]
-    window: u32,
-    #[serde(default = "default_window")]
-    block: u32,
-}
-
-fn default_window() -> u32 {
-    60
-}
-
-impl From<RateLimitFile> for RateLimit {
-    fn from(parts: RateLimitFile) -> Self {
-        RateLimit {
-            calls: parts.calls,
-            window: Span::seconds(i64::from(parts.window)),
-            block: Span::seconds(i64::from(parts.block)),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct UserFile {
-    id: i64,
-    name: String,
-    email: String,
-    username: Option<String>,
-    time_zone: Option<String>,
-    #[serde(default = "default_role")]
-    role: Role,
-    #[serde(default)]
-    locked: bool,
-    #[serde(default)]
-    keys: Vec<KeyFile>,
-}
-
-fn default_role() -> Role {
-    Role::User
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct KeyFile {
-    key: String,
-    expires: Option<RelativeTime>,
-    limit: Option<RateLimitFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct EventTypeFile {
-    id: i64,
-    owner: i64,
-    slug: String,
-    title: Option<String>,
-    #[serde(default = "default_minutes")]
-    minutes: u32,
-    #[serde(default = "default_confirmation")]
-    confirmation: ConfirmationFile,
-    #[serde(default)]
-    blocks_slot: bool,
-    #[serde(default)]
-    price: i64,
-    occurrences: Option<u32>,
-    seats: Option<u32>,
-    #[serde(default)]
-    hidden: bool,
-    /// Minutes that are kept free before each booking.
-    #[serde(default)]
-    before_buffer: u32,
-    #[serde(default)]
-    after_buffer: u32,
-    /// Most accepted bookings in a day, week, month or year.
-    #[serde(default)]
-    count_limits: BTreeMap<LimitPeriod, u32>,
-    /// The same, in minutes.
-    #[serde(default)]
-    duration_limits: BTreeMap<LimitPeriod, u32>,
-    #[serde(default)]
-    questions: Vec<SandboxQuestion>,
-    /// Only bookers with an address of a free mail service have to wait. No API shows this setting.
-    #[serde(default)]
-    free_mail_only: bool,
-    #[serde(default)]
-    no_cancelling: bool,
-    #[serde(default)]
-    no_moving: bool,
-}
-
-fn default_minutes() -> u32 {
-    30
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ConfirmationFile {
-    Never,
-    Always,
-    /// Only for bookings at shorter notice than this many hours.
-    NoticeHours(u32),
-}
-
-fn default_confirmation() -> ConfirmationFile {
-    ConfirmationFile::Always
-}
-
-/// A request as in an action, and the fields of its row that are changed afterwards.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct BookingFile {
-    request: NewBookingFile,
-    status: Option<SandboxStatus>,
-    created: Option<RelativeTime>,
-    updated: Option<RelativeTime>,
-    title: Option<String>,
-    location: Option<String>,
-    rejection_reason: Option<String>,
-    cancellation_reason: Option<String>,
-    cancelled_by: Option<String>,
-    rescheduled_from: Option<String>,
-    paid: Option<bool>,
-    /// The event type was deleted.
-    #[serde(default)]
-    without_event_type: bool,
-    /// The stored answers in place of those of the request: null, or something that does not fit.
-    malformed_answers: Option<Value>,
-    #[serde(default)]
-    without_answers: bool,
-    /// Description and metadata are null, as in rows that were not written by a current page.
-    #[serde(default)]
-    without_description: bool,
 }
 
 /// Reads a scenario and builds its world at this time.
@@ -404,7 +199,8 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::model::SandboxQuestionKind;
+    use crate::sandbox::booking::SandboxStatus;
+    use crate::sandbox::event_type::SandboxQuestionKind;
     use crate::sandbox::rate_limiter::RateLimits;
 
     fn now() -> Time {

@@ -2,3 +2,4 @@
 
 pub mod book_club;
 pub mod file;
+pub mod file_format;

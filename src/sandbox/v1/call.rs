@@ -1,7 +1,9 @@
 //! A v1 call as handlers see it, and what they return.
 
 use crate::domain::time::Time;
-use crate::sandbox::http_types::{ApiRoute, HandlerOutcome, HttpRequest};
+use crate::sandbox::api_route::ApiRoute;
+use crate::sandbox::handler_outcome::HandlerOutcome;
+use crate::sandbox::http_types::HttpRequest;
 
 /// Why a handler refused a call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::sandbox::account::{Role, User};
+use crate::sandbox::booking::SandboxBooking;
+use crate::sandbox::event_type::{ConfirmationRule, LimitPeriod, SandboxEventType};
 use crate::sandbox::http_types::merge_objects;
-use crate::sandbox::model::{
-    ConfirmationRule, LimitPeriod, Role, SandboxBooking, SandboxEventType, User,
-};
 use crate::sandbox::relative_time::format_time;
 use crate::sandbox::v2::api_2024_04_15::render_answers;
 use crate::sandbox::world::World;

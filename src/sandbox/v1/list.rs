@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::item;
 use crate::domain::time::Time;
+use crate::sandbox::account::{Role, User};
+use crate::sandbox::booking::{SandboxBooking, StoredAnswers};
 use crate::sandbox::http_types::{HttpRequest, HttpResponse};
 use crate::sandbox::id_generator::mix_bits;
-use crate::sandbox::model::{Role, SandboxBooking, StoredAnswers, User};
 use crate::sandbox::world::World;
 
 /// The parameters of the list.

@@ -7,8 +7,10 @@ use super::call::{V1Call, V1Denial, V1HandlerResult};
 use super::item;
 use super::list::{is_address, json_type, parse_date, schema_violation};
 use crate::domain::time::truncate_to_millis;
-use crate::sandbox::http_types::{HandlerOutcome, HttpRequest, HttpResponse, decode_component};
-use crate::sandbox::model::{Role, SandboxStatus, User};
+use crate::sandbox::account::{Role, User};
+use crate::sandbox::booking::SandboxStatus;
+use crate::sandbox::handler_outcome::HandlerOutcome;
+use crate::sandbox::http_types::{HttpRequest, HttpResponse, decode_component};
 use crate::sandbox::transitions::{
     CancelExtent, CancelRequest, PendingTransition, TransitionRefusal,
 };

@@ -5,8 +5,9 @@
 use serde_json::{Value, json};
 
 use crate::domain::time::Time;
+use crate::sandbox::account::User;
+use crate::sandbox::booking::{SandboxBooking, StoredAnswers};
 use crate::sandbox::http_types::merge_objects;
-use crate::sandbox::model::{SandboxBooking, StoredAnswers, User};
 use crate::sandbox::relative_time::format_time;
 use crate::sandbox::v2::list::select_bookings;
 use crate::sandbox::v2::list_query::V2ListQuery;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::error::{ErrorWriter, NestError};
 use crate::domain::time::Time;
-use crate::sandbox::http_types::{ApiRoute, HttpRequest, HttpResponse};
+use crate::sandbox::api_route::ApiRoute;
+use crate::sandbox::http_types::{HttpRequest, HttpResponse};
 
 /// The version whose booking shapes `calcom/api.md` describes. Any other version gives the older
 /// shapes.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::sandbox::account::User;
+use crate::sandbox::event_type::{ConfirmationRule, SandboxEventType};
 use crate::sandbox::http_types::merge_objects;
-use crate::sandbox::model::{ConfirmationRule, SandboxEventType, User};
 use crate::sandbox::world::World;
 
 /// Returns the account as `/me` shows it.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::time::Time;
-use crate::sandbox::model::{SandboxAttendee, SandboxBooking, StoredAnswers};
+use crate::sandbox::booking::{SandboxAttendee, SandboxBooking, StoredAnswers};
 use crate::sandbox::relative_time::serialize_time;
 use crate::sandbox::world::World;
 

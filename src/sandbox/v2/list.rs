@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::item::BookingItem;
 use super::list_query::{SortKey, V2ListQuery};
 use crate::domain::time::Time;
+use crate::sandbox::account::User;
+use crate::sandbox::booking::SandboxBooking;
 use crate::sandbox::id_generator::mix_bits;
-use crate::sandbox::model::{SandboxBooking, User};
 use crate::sandbox::world::World;
 
 /// The page's numbers. They are computed and not counted, so `returnedItems` may be wrong.
@@ -124,7 +125,8 @@ pub fn list_page<'a>(
 mod tests {
     use super::*;
     use crate::domain::time::Span;
-    use crate::sandbox::model::{SandboxEventType, SandboxStatus};
+    use crate::sandbox::booking::SandboxStatus;
+    use crate::sandbox::event_type::SandboxEventType;
     use crate::sandbox::v2::list_query::StatusFilter;
 
     fn now() -> Time {

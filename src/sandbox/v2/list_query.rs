@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::validation_entry;
 use crate::domain::time::{Time, truncate_to_millis};
-use crate::sandbox::model::{SandboxBooking, SandboxStatus};
+use crate::sandbox::booking::{SandboxBooking, SandboxStatus};
 
 const TAKE_DEFAULT: usize = 100;
 const TAKE_MAX: i64 = 250;

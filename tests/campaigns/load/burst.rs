@@ -2,8 +2,8 @@
 //! sums are right.
 
 use maitred::domain::time::{Span, Time};
+use maitred::sandbox::booking::SandboxStatus;
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
-use maitred::sandbox::model::SandboxStatus;
 use maitred::store::port::{Maintenance, Store};
 
 use super::load_fixture::{LoadFixture, member};

@@ -3,7 +3,7 @@
 
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
-use maitred::sandbox::model::SandboxStatus;
+use maitred::sandbox::booking::SandboxStatus;
 
 use super::daemon_process::{DaemonProcess, Measurements};
 use super::load_fixture::{LoadFixture, member};

@@ -2,7 +2,7 @@
 //! question.
 
 use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::sandbox::model::{SandboxEventType, SandboxQuestion, SandboxQuestionKind};
+use maitred::sandbox::event_type::{SandboxEventType, SandboxQuestion, SandboxQuestionKind};
 use maitred::sandbox::new_booking::NewBooking;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Two simultaneous calls on a new booking: status codes, the final status, and the mails to the
 //! guest.
 
+use maitred::sandbox::booking::SandboxStatus::{self, Accepted, Cancelled, Pending, Rejected};
 use maitred::sandbox::call_log::{MailKind, Recipient};
-use maitred::sandbox::model::SandboxStatus::{self, Accepted, Cancelled, Pending, Rejected};
 use serde_json::{Value, json};
 
 use super::fixture::{CONFIRMED_SERIES, CONFIRMED_TYPE, DifferenceFixture, HOST_KEY, NO_KEY};

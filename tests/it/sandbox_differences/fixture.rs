@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use maitred::domain::time::{Span, Time};
+use maitred::sandbox::booking::{SandboxBooking, SandboxStatus};
 use maitred::sandbox::call_log::{MailKind, Recipient};
+use maitred::sandbox::event_type::{ConfirmationRule, SandboxEventType};
 use maitred::sandbox::handler::{HandlerAnswer, RunningCall, handle};
 use maitred::sandbox::http_types::HttpRequest;
-use maitred::sandbox::model::{ConfirmationRule, SandboxBooking, SandboxEventType, SandboxStatus};
 use maitred::sandbox::rate_limiter::RateLimits;
 use maitred::sandbox::world::World;
 use serde_json::{Value, json};

@@ -3,11 +3,11 @@
 
 use maitred::domain::time::Span;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
-use maitred::sandbox::http_types::HttpRequest;
-use maitred::sandbox::model::SandboxStatus::{Accepted, Pending};
-use maitred::sandbox::model::{
+use maitred::sandbox::booking::SandboxStatus::{Accepted, Pending};
+use maitred::sandbox::event_type::{
     ConfirmationRule, LimitPeriod, SandboxEventType, SandboxQuestion, SandboxQuestionKind,
 };
+use maitred::sandbox::http_types::HttpRequest;
 use maitred::sandbox::new_booking::NewBooking;
 use serde_json::{Value, json};
 

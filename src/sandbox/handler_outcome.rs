@@ -1,0 +1,17 @@
+//! The first result of a handler of either dialect.
+
+use super::http_types::HttpResponse;
+use super::transitions::PendingTransition;
+
+/// The first result of a handler: an answer, or a change that has passed its check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandlerOutcome {
+    Response(HttpResponse),
+    Transition(PendingTransition),
+}
+
+impl From<HttpResponse> for HandlerOutcome {
+    fn from(response: HttpResponse) -> Self {
+        HandlerOutcome::Response(response)
+    }
+}
