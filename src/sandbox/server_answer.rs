@@ -15,7 +15,7 @@ use super::http_types::{AnswerDelivery, HttpResponse};
 const FLOOD_LEN: usize = 1 << 30;
 
 /// A piece of a flood.
-const FLOOD_CHUNK_LEN: usize = 64 << 10;
+pub(super) const FLOOD_CHUNK_LEN: usize = 64 << 10;
 
 /// The body of an answer as hyper sends it.
 pub(super) type Body = BoxBody<Bytes, io::Error>;

@@ -51,7 +51,7 @@ impl World {
             return Err(TransitionRefusal::Ended);
         }
         let event_type = booking.event_type.and_then(|id| self.event_type(id));
-        if event_type.is_some_and(|of| of.forbids_cancelling) {
+        if event_type.is_some_and(|event_type| event_type.forbids_cancelling) {
             let text = "This event type does not allow cancellations";
             return Err(TransitionRefusal::NotAllowed(text));
         }
@@ -74,7 +74,7 @@ impl World {
             return Err(TransitionRefusal::AlreadyMoved(successor.clone()));
         }
         let event_type = old.event_type.and_then(|id| self.event_type(id));
-        if event_type.is_some_and(|of| of.forbids_moving) {
+        if event_type.is_some_and(|event_type| event_type.forbids_moving) {
             let text = "This event type does not allow rescheduling";
             return Err(TransitionRefusal::NotAllowed(text));
         }

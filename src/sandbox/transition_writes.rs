@@ -71,8 +71,9 @@ impl World {
         let old = self.booking(uid)?.clone();
         let event_type = old.event_type.and_then(|id| self.event_type(id));
         let email = old.answers.email().unwrap_or("");
-        let needs_confirmation = event_type
-            .is_none_or(|of| of.needs_confirmation(now, request.start, email) || of.price > 0);
+        let needs_confirmation = event_type.is_none_or(|event_type| {
+            event_type.needs_confirmation(now, request.start, email) || event_type.price > 0
+        });
         let accepted = request.by_host || !needs_confirmation;
         let mut new = old.clone();
         new.id = 0;

@@ -105,7 +105,10 @@ impl World {
     /// Returns true when the user may answer requests for this booking, as its host or as the owner
     /// of its event type.
     pub fn may_answer(&self, user: &User, booking: &SandboxBooking) -> bool {
-        let owns = |id| self.event_type(id).is_some_and(|of| of.owner == user.id);
+        let owns = |id| {
+            self.event_type(id)
+                .is_some_and(|event_type| event_type.owner == user.id)
+        };
         booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
     }
 

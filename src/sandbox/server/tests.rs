@@ -8,6 +8,7 @@ use crate::sandbox::booking::SandboxStatus;
 use crate::sandbox::call_log::{MailKind, Operation, Recipient};
 use crate::sandbox::event_type::SandboxEventType;
 use crate::sandbox::faults::{Fault, FaultRule, Stage};
+use crate::sandbox::server_answer::FLOOD_CHUNK_LEN;
 
 const KEY: &str = "cal_secret_of_the_test";
 

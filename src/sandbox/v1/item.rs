@@ -33,8 +33,9 @@ pub fn render_booking(world: &World, booking: &SandboxBooking, expand: bool) -> 
     item["payment"] = payments.collect();
     if expand {
         let event_type = booking.event_type.and_then(|id| world.event_type(id));
-        let event_type =
-            event_type.map(|of| json!({"title": of.title, "slug": of.slug, "team": null}));
+        let event_type = event_type.map(
+            |event_type| json!({"title": event_type.title, "slug": event_type.slug, "team": null}),
+        );
         item["eventType"] = json!(event_type);
     }
     item

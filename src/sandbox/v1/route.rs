@@ -300,11 +300,12 @@ fn list_event_types(
         return Err(V1Denial::Message(401, "ADMIN required".to_owned()));
     }
     let slugs = request.query_values("slug");
-    let owned = world
-        .event_types()
-        .iter()
-        .filter(|of| of.owner == user.id && slugs.first().is_none_or(|slug| of.slug == *slug));
-    let items: Vec<Value> = owned.map(|of| item::render_event_type(world, of)).collect();
+    let owned = world.event_types().iter().filter(|event_type| {
+        event_type.owner == user.id && slugs.first().is_none_or(|slug| event_type.slug == *slug)
+    });
+    let items: Vec<Value> = owned
+        .map(|event_type| item::render_event_type(world, event_type))
+        .collect();
     Ok(HttpResponse::json(200, &json!({ "event_types": items })).into())
 }
 

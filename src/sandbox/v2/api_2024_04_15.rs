@@ -38,8 +38,8 @@ pub fn render_booking(world: &World, booking: &SandboxBooking) -> Value {
     });
     let attendees: Vec<Value> = attendees.collect();
     let event_type = booking.event_type.and_then(|id| world.event_type(id));
-    let event_type = event_type.map(|of| {
-        json!({"eventName": null, "slug": of.slug, "timeZone": null, "schedulingType": null,
+    let event_type = event_type.map(|event_type| {
+        json!({"eventName": null, "slug": event_type.slug, "timeZone": null, "schedulingType": null,
                "hideOrganizerEmail": false})
     });
     let data = merge_objects(

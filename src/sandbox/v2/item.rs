@@ -129,7 +129,7 @@ impl<'a> BookingItem<'a> {
     /// Returns the booking as lists and reads show it.
     pub fn new(world: &'a World, booking: &'a SandboxBooking) -> Self {
         let event_type = booking.event_type.and_then(|id| world.event_type(id));
-        let seated = event_type.is_some_and(|of| of.seats.is_some());
+        let seated = event_type.is_some_and(|event_type| event_type.seats.is_some());
         let single = booking.series.is_none();
         let attendees = booking.attendees.iter();
         BookingItem {
@@ -152,9 +152,9 @@ impl<'a> BookingItem<'a> {
             end: booking.end,
             duration: (booking.end - booking.start).num_minutes(),
             event_type_id: booking.event_type,
-            event_type: event_type.map(|of| EventTypeItem {
-                id: of.id,
-                slug: &of.slug,
+            event_type: event_type.map(|event_type| EventTypeItem {
+                id: event_type.id,
+                slug: &event_type.slug,
             }),
             meeting_url: &booking.location,
             location: &booking.location,

@@ -72,7 +72,7 @@ fn item_for_viewer<'a>(
     user: Option<&User>,
 ) -> BookingItem<'a> {
     let event_type = booking.event_type.and_then(|id| world.event_type(id));
-    let seated = event_type.is_some_and(|of| of.seats.is_some());
+    let seated = event_type.is_some_and(|event_type| event_type.seats.is_some());
     let item = BookingItem::new(world, booking);
     if seated && !user.is_some_and(|user| world.may_answer(user, booking)) {
         return item.without_attendees();
@@ -82,21 +82,21 @@ fn item_for_viewer<'a>(
 
 pub fn list_event_types(world: &World, call: &V2Call<'_>, user: Option<User>) -> HttpResponse {
     let requested_id = call.route.parts.get(1);
-    let mut owned = world
-        .event_types()
-        .iter()
-        .filter(|of| user.as_ref().is_some_and(|user| of.owner == user.id));
+    let mut owned = world.event_types().iter().filter(|event_type| {
+        user.as_ref()
+            .is_some_and(|user| event_type.owner == user.id)
+    });
     match requested_id {
         None => {
             let items: Vec<Value> = owned
-                .map(|of| event_types::render_event_type(world, of))
+                .map(|event_type| event_types::render_event_type(world, event_type))
                 .collect();
             HttpResponse::json(200, &success_envelope(&items))
         }
-        Some(id) => match owned.find(|of| of.id.to_string() == *id) {
-            Some(of) => HttpResponse::json(
+        Some(id) => match owned.find(|event_type| event_type.id.to_string() == *id) {
+            Some(event_type) => HttpResponse::json(
                 200,
-                &success_envelope(&event_types::render_event_type(world, of)),
+                &success_envelope(&event_types::render_event_type(world, event_type)),
             ),
             None => {
                 let text = format!("Event type with id {id} not found");

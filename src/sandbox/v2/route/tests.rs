@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::domain::time::{Span, Time};
 use crate::sandbox::booking::SandboxStatus;
 use crate::sandbox::event_type::SandboxEventType;
-use crate::sandbox::handler::handle as answered;
+use crate::sandbox::handler::handle;
 
 fn now() -> Time {
     chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -55,7 +55,7 @@ fn call_with_version(
         request = request.with_header("Content-Type", "application/json");
         request = request.with_body(body.to_string().into_bytes());
     }
-    answered(world, now(), &request).response
+    handle(world, now(), &request).response
 }
 
 #[test]
