@@ -2,7 +2,7 @@
 
 use super::args::ledger::{BackupArgs, RestoreArgs};
 use super::context::{Context, print_view};
-use super::render::status_and_ledger;
+use super::render::ledger;
 use crate::config::model::Config;
 use crate::control::protocol::Refusal;
 use crate::control::protocol::ledger::HeadView;
@@ -19,11 +19,7 @@ pub fn backup(
     head: &HeadView,
 ) -> Result<u8, Refusal> {
     let view = backup::back_up(&config.store, head, &args.to)?;
-    print_view(
-        context.global.format,
-        || status_and_ledger::render_copy(&view),
-        &view,
-    )
+    print_view(context.global.format, || ledger::render_copy(&view), &view)
 }
 
 /// Restores a backup where there is no ledger.
@@ -33,9 +29,5 @@ pub fn backup(
 pub fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     let view = backup::restore(&args.from, &config.store, &context.clock)?;
-    print_view(
-        context.global.format,
-        || status_and_ledger::render_copy(&view),
-        &view,
-    )
+    print_view(context.global.format, || ledger::render_copy(&view), &view)
 }

@@ -2,7 +2,7 @@
 
 use super::layout::PageLayout;
 use super::{
-    account, credits, decisions, explain, pass, review, sanitize, status_and_ledger, unresolved,
+    account, credits, decisions, explain, ledger, pass, review, sanitize, status, unresolved,
 };
 use crate::control::protocol::CommandResult;
 
@@ -10,7 +10,7 @@ use crate::control::protocol::CommandResult;
 pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
     match sanitize::sanitize_result(answer, |text| page.render_text(text)) {
         CommandResult::Pass(view) => pass::render_pass(&view, page),
-        CommandResult::Status(view) => status_and_ledger::render_status(&view, page),
+        CommandResult::Status(view) => status::render_status(&view, page),
         CommandResult::GrantRecord(view) => credits::render_grant_result(&view, page),
         CommandResult::Import(view) => credits::render_import(&view),
         CommandResult::Grants(view) => credits::render_grants(&view, page),
@@ -24,10 +24,10 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::ReviewResult(view) => review::render_reviewed(&view, page),
         CommandResult::Charges(view) => explain::render_charge_list(&view, page),
         CommandResult::Unresolved(view) => unresolved::render_unresolved_list(&view, page),
-        CommandResult::Verify(view) => status_and_ledger::render_verification(&view),
+        CommandResult::Verify(view) => ledger::render_verification(&view),
         CommandResult::CreditsExport(view) => credits::render_export(&view),
-        CommandResult::Head(view) => status_and_ledger::render_head(&view),
-        CommandResult::Ledger(view) => status_and_ledger::render_ledger(&view, page),
+        CommandResult::Head(view) => ledger::render_head(&view),
+        CommandResult::Ledger(view) => ledger::render_ledger(&view, page),
     }
 }
 

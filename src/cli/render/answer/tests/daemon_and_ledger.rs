@@ -1,0 +1,90 @@
+//! The state of the daemon, and the verification of the ledger.
+
+use super::*;
+
+#[test]
+fn status_tells_how_the_daemon_is() {
+    insta::assert_snapshot!(render(status(json!({}))), @r"
+    maitred 0.1.0 is running (process 4711).
+      started     2026-11-28 09:00:00 UTC (3 days ago)
+      passes      17280
+      last pass   2026-12-01 08:59:51 UTC (9 seconds ago); 1 pending booking seen, 2 calls to Cal.com
+      next pass   2026-12-01 09:00:05 UTC (in 5 seconds)
+      last watch  2026-12-01 08:57:01 UTC (2 minutes ago); 3 open charges looked at, 2 calls to
+                  Cal.com, 1 change
+      next watch  2026-12-01 09:02:00 UTC (in 2 minutes); the next audit 2026-12-02 03:00:00 UTC (in
+                  18 hours)
+      unfinished  1 decision
+      failing     confirm kV2s9q: 3 failed calls, the last at 2026-12-01 08:59:51 UTC; see `maitred
+                  explain kV2s9q`
+      failing     1 more
+      in review   1 request; see `maitred review list`
+      charges     12 open
+      log         912 commits
+      policy      5f2c9a
+    ");
+}
+
+#[test]
+fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
+    let answer = status(json!({
+        "paused": true,
+        "last_pass": null,
+        "last_error": "Cal.com cannot be reached: connection refused",
+        "passes": 0,
+        "next_pass": null,
+        "watch": {
+            "last_watch_at": null,
+            "last_audit_at": null,
+            "last_summary": null,
+            "last_error": "Cal.com cannot be reached: connection refused",
+            "next_watch": null,
+            "next_audit": null,
+        },
+        "open_intents": 0,
+        "failing_intents": 0,
+        "requests_in_review": 0,
+        "open_charges": 0,
+        "failing": [],
+    }));
+    insta::assert_snapshot!(render(answer), @r"
+    maitred 0.1.0 is paused: no passes until `maitred resume` (process 4711).
+      started     2026-11-28 09:00:00 UTC (3 days ago)
+      passes      0
+      last pass   none yet
+      problem     Cal.com cannot be reached: connection refused
+      next pass   none
+      last watch  none yet
+      problem     Cal.com cannot be reached: connection refused
+      next watch  none
+      unfinished  nothing
+      in review   nothing
+      charges     0 open
+      log         912 commits
+      policy      5f2c9a
+    ");
+}
+
+#[test]
+fn verify_says_whether_log_and_store_agree() {
+    let sound = json!({
+        "schema": 1,
+        "commits": 1,
+        "facts": 40,
+        "head": "9ef92ec4",
+        "differences": [],
+    });
+    insta::assert_snapshot!(render(json!({"verify": sound})), @r"
+    The log and the store agree.
+    1 commit and 40 facts were checked; the head is 9ef92ec4.
+    ");
+    let unsound = with_changes(
+        sound,
+        json!({"differences": ["account bo@example.com: log 4 available, store 5"]}),
+    );
+    insta::assert_snapshot!(render(json!({"verify": unsound})), @r"
+    The log and the store disagree: 1 difference.
+      account bo@example.com: log 4 available, store 5
+    1 commit and 40 facts were checked; the head is 9ef92ec4.
+    ");
+}

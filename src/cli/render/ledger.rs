@@ -1,0 +1,98 @@
+//! Renders the state of the ledger, its copies and its verification.
+
+use super::layout::{PageLayout, format_count};
+use crate::control::protocol::ledger::{CopyView, HeadView, LedgerView, VerifyView};
+
+/// Renders the last commit of the log.
+pub fn render_head(view: &HeadView) -> String {
+    format!(
+        "The log ends with commit {} ({}).\n",
+        view.sequence, view.hash
+    )
+}
+
+/// Renders what the ledger knows about itself.
+pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
+    let first_commit = view
+        .first_commit_at
+        .as_deref()
+        .map(|at| page.format_second(at));
+    let mut rows = vec![(
+        "first commit",
+        first_commit.unwrap_or_else(|| "none yet".to_owned()),
+    )];
+    let owner = (&view.server, view.account, &view.dialect);
+    rows.push((
+        "belongs to",
+        match owner {
+            (Some(server), Some(account), Some(dialect)) => {
+                format!("account {account} at {server} ({dialect})")
+            }
+            (_, _, _) => "not recorded yet: the first pass records it".to_owned(),
+        },
+    ));
+    if let Some(restored) = &view.restored_at {
+        rows.push((
+            "restored",
+            format!(
+                "at {}, and no operator has accepted it: nothing is declined, and a watch only \
+                 reports. Look at `maitred run --once --dry-run --watch`, then run `maitred ledger \
+                 accept-restore --reason TEXT`",
+                page.format_second(restored)
+            ),
+        ));
+    }
+    format!("The ledger\n{}", page.render_block(&rows))
+}
+
+/// Renders the result of a backup or a restore.
+pub fn render_copy(view: &CopyView) -> String {
+    let what = format!(
+        "{} in {}, {} bytes",
+        format_count(view.sequence, "commit"),
+        format_count(view.files, "file"),
+        view.bytes
+    );
+    let head = format!("The head is commit {}, {}.\n", view.sequence, view.hash);
+    if view.kind == "restore" {
+        format!(
+            "The ledger in {} was restored from {} and checked: {what}.\n{head}What happened after \
+             that is not in it, so nothing is declined, and a watch writes and cancels nothing, before \
+             you accept it. See with `maitred run --once --dry-run --watch` what would be done, set \
+             right what is missing, then run `maitred ledger accept-restore --reason TEXT`.\n",
+            view.to, view.from
+        )
+    } else {
+        format!(
+            "The ledger was copied to {} and the copy checked: {what}.\n{head}",
+            view.to
+        )
+    }
+}
+
+/// Renders the result of reading the whole log.
+pub fn render_verification(view: &VerifyView) -> String {
+    let counts = format!(
+        "{} and {} were checked; the head is {}.\n",
+        format_count(view.commits, "commit"),
+        format_count(view.facts, "fact"),
+        view.head
+    );
+    if view.differences.is_empty() && !view.projection_compared {
+        return format!(
+            "The log is intact. The projection is compared with it only while a daemon runs; \
+             without a daemon, it is rebuilt whenever it may differ.\n{counts}"
+        );
+    }
+    if view.differences.is_empty() {
+        return format!("The log and the store agree.\n{counts}");
+    }
+    let mut text = format!(
+        "The log and the store disagree: {}.\n",
+        format_count(view.differences.len(), "difference")
+    );
+    for difference in &view.differences {
+        text.push_str(&format!("  {difference}\n"));
+    }
+    text + &counts
+}
