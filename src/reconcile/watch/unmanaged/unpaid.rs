@@ -75,15 +75,7 @@ impl UnmanagedCheck<'_, '_> {
                     .cancel_or_list((booking, gate), stored_booking, cause, why)
                     .await;
             }
-            OnUnmanaged::Charge => match charge_available(
-                self.ports,
-                self.policy,
-                (booking, gate),
-                stored_booking.record.as_ref(),
-                cause,
-                self.report,
-            )
-            .await?
+            OnUnmanaged::Charge => match self.charge((booking, gate), stored_booking, cause).await?
             {
                 Some(0) if !always_list => return Ok(()),
                 Some(0) => {}
@@ -96,6 +88,18 @@ impl UnmanagedCheck<'_, '_> {
         }
         self.list_unresolved(booking, stored_booking, cause.code(), &detail)
             .await
+    }
+
+    /// Charges the credits that are available. Returns how many credits are missing, or `None` if
+    /// there is no account.
+    async fn charge(
+        &mut self,
+        target: (&Booking, &Gate),
+        stored_booking: &StoredBooking,
+        cause: UnpaidCause,
+    ) -> Result<Option<u64>, PassError> {
+        let record = stored_booking.record.as_ref();
+        charge_available(self.ports, self.policy, target, record, cause, self.report).await
     }
 
     /// Returns true if no confirm of ours can have accepted the booking. The confirm of one
