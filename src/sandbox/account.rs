@@ -11,18 +11,26 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// May act on own bookings only.
     User,
+    /// May act on the bookings of all users.
     Admin,
 }
 
 /// An account: a host, or a booker with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
+    /// The account's number.
     pub id: i64,
+    /// The name that bookings show.
     pub name: String,
+    /// The e-mail address, as typed.
     pub email: String,
+    /// The name in the account's booking links.
     pub username: String,
+    /// The IANA name of the time zone.
     pub time_zone: String,
+    /// What the account may do beyond its own bookings.
     pub role: Role,
     /// Locked by v1's limiter: v1 refuses every call, v2 ignores the lock.
     pub locked: bool,
@@ -32,7 +40,9 @@ pub struct User {
 #[derive(Clone, PartialEq, Eq)]
 pub struct SandboxKey {
     secret: String,
+    /// The number of the account that the key belongs to.
     pub user: i64,
+    /// When the key stops to be valid; `None`: never.
     pub expires: Option<Time>,
     /// The key's own v2 limit, in place of the world's.
     pub limit: Option<RateLimit>,
@@ -43,6 +53,7 @@ pub struct SandboxKey {
 pub const KEY_PREFIX: &str = "cal_";
 
 impl SandboxKey {
+    /// Returns a key that never expires; the secret may start with `KEY_PREFIX` or not.
     pub fn new(secret: &str, user: i64) -> Self {
         SandboxKey {
             secret: secret.trim_start_matches(KEY_PREFIX).to_owned(),

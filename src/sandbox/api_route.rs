@@ -11,13 +11,17 @@ use crate::domain::dialect::Dialect;
 /// dialects use this one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiRoute {
+    /// The version of the API that the path belongs to.
     pub dialect: Dialect,
+    /// What the call does.
     pub kind: Operation,
     /// The path without its prefix, split, each part decoded.
     pub parts: Vec<String>,
 }
 
 impl ApiRoute {
+    /// Determines what a request asks for; a path without a version belongs to v1, and an unknown
+    /// one is `Operation::Other`.
     pub fn from_request(request: &HttpRequest) -> Self {
         let path = request.path.trim_start_matches('/');
         let path = path.strip_prefix("api/").unwrap_or(path);

@@ -12,10 +12,15 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxStatus {
+    /// Waits for the host.
     Pending,
+    /// Confirmed, by the host or automatically.
     Accepted,
+    /// Declined by the host.
     Rejected,
+    /// Cancelled, by any side.
     Cancelled,
+    /// An instant meeting that no host has joined.
     AwaitingHost,
 }
 
@@ -60,28 +65,39 @@ impl SandboxStatus {
 /// A seat of a seated booking.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seat {
+    /// The seat's own uid.
     pub uid: String,
+    /// The answers of the attendee who has the seat, by slug.
     pub answers: BTreeMap<String, Value>,
 }
 
+/// An attendee of a booking: the booker, or an extra guest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SandboxAttendee {
+    /// The attendee's number.
     pub id: i64,
     /// Empty for extra guests.
     pub name: String,
+    /// The e-mail address, as typed.
     pub email: String,
+    /// The IANA name of the time zone.
     pub time_zone: String,
+    /// The language's code; `None` is shown as null.
     pub language: Option<String>,
+    /// Whether the attendee was marked absent.
     pub absent: bool,
+    /// The seat; `None` if the booking has no seats.
     pub seat: Option<Seat>,
 }
 
 /// What the booker answered, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoredAnswers {
+    /// The answers fit the schema.
     Readable {
         /// A text, or `{firstName, lastName}`.
         name: Value,
+        /// The booker's address, as typed.
         email: String,
         /// Everything else by field: notes, guests, the host's own questions.
         other: BTreeMap<String, Value>,
@@ -105,40 +121,61 @@ impl StoredAnswers {
 /// A payment row, as v1 shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxPayment {
+    /// The payment's number.
     pub id: i64,
+    /// Whether the booker has paid.
     pub success: bool,
 }
 
 /// One booking row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SandboxBooking {
+    /// The booking's number, by which v1 names the booking.
     pub id: i64,
+    /// The booking's uid, by which v2 names the booking.
     pub uid: String,
     /// The organizer; `None` when the account was deleted.
     pub host: Option<i64>,
     /// `None` when the event type was deleted.
     pub event_type: Option<i64>,
+    /// The name of the series; `None` if the booking is not an occurrence.
     pub series: Option<String>,
+    /// The title.
     pub title: String,
+    /// The booker's notes; `None` if there are none.
     pub description: Option<String>,
+    /// The state.
     pub status: SandboxStatus,
+    /// When the booking starts.
     pub start: Time,
+    /// When the booking ends.
     pub end: Time,
+    /// When the booking was made.
     pub created: Time,
+    /// When the row was last written; `None` if the booking was accepted immediately and not
+    /// written since.
     pub updated: Option<Time>,
+    /// Where the booking takes place.
     pub location: String,
     /// The attendees, in no reliable order.
     pub attendees: Vec<SandboxAttendee>,
+    /// The addresses of extra guests.
     pub guests: Vec<String>,
+    /// What the booker answered.
     pub answers: StoredAnswers,
+    /// Metadata of the client that made the booking; `None` is shown as null.
     pub metadata: Option<BTreeMap<String, Value>>,
+    /// The payments; empty for free bookings.
     pub payments: Vec<SandboxPayment>,
     /// Why the booking was declined: stored and mailed, shown nowhere.
     pub rejection_reason: Option<String>,
+    /// Why the booking was cancelled.
     pub cancellation_reason: Option<String>,
+    /// The address of the person who cancelled; `None` for a cancellation through the API.
     pub cancelled_by: Option<String>,
     /// Whether the booking was replaced, or is to be replaced, by another booking.
     pub rescheduled: bool,
+    /// The address of the person who moved the predecessor to this booking.
     pub rescheduled_by: Option<String>,
     /// Why the booking was moved, when it was moved through the API.
     pub rescheduling_reason: Option<String>,
@@ -147,7 +184,9 @@ pub struct SandboxBooking {
     /// The uid of the first booking that replaces this one. Two moves at the same time make two
     /// successors; the second is only found by its `predecessor`.
     pub successor: Option<String>,
+    /// Whether the host was marked absent.
     pub absent_host: bool,
+    /// The uid of the calendar event; successors keep it.
     pub ics_uid: String,
 }
 

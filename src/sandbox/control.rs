@@ -28,6 +28,7 @@ use crate::domain::time::{Span, Time};
 /// The path prefix of the control endpoints.
 pub const PREFIX: &str = "/_sandbox/";
 
+/// Answers one call of a control endpoint; an unknown endpoint gets 404.
 pub fn handle(world: &mut World, now: Time, request: &HttpRequest) -> HttpResponse {
     let endpoint = request.path.strip_prefix(PREFIX).unwrap_or("");
     let result = match (request.method.as_str(), endpoint) {

@@ -10,7 +10,9 @@ use crate::domain::time::{Span, Time};
 /// Whether bookings of an event type wait for the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmationRule {
+    /// Bookings are accepted immediately.
     Never,
+    /// Bookings wait for the host.
     Always,
     /// Only bookings made at shorter notice than this.
     ShortNotice(Span),
@@ -20,17 +22,29 @@ pub enum ConfirmationRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxQuestionKind {
+    /// A short text.
     Text,
+    /// A text of several lines.
     Textarea,
+    /// A number.
     Number,
+    /// One choice from a list.
     Select,
+    /// One choice from radio buttons.
     Radio,
+    /// A postal address.
     Address,
+    /// A telephone number.
     Phone,
+    /// A URL.
     Url,
+    /// One checkbox: yes or no.
     Boolean,
+    /// Several choices from a list.
     Multiselect,
+    /// Several choices from checkboxes.
     Checkbox,
+    /// Several e-mail addresses.
     Multiemail,
 }
 
@@ -71,9 +85,12 @@ impl SandboxQuestionKind {
 pub struct SandboxQuestion {
     /// The name of the answer.
     pub slug: String,
+    /// The type of the answer.
     pub kind: SandboxQuestionKind,
+    /// The text that bookers read.
     #[serde(default)]
     pub label: String,
+    /// Whether a booking without an answer is refused.
     #[serde(default)]
     pub required: bool,
     /// The choices, for questions that offer a choice.
@@ -98,19 +115,30 @@ impl SandboxQuestion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitPeriod {
+    /// A calendar day.
     Day,
+    /// A calendar week, from Sunday on.
     Week,
+    /// A calendar month.
     Month,
+    /// A calendar year.
     Year,
 }
 
+/// An event type: what can be booked, and under which conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxEventType {
+    /// The number; 0 until the world assigns one.
     pub id: i64,
+    /// The number of the account that owns the event type.
     pub owner: i64,
+    /// The last part of the booking link.
     pub slug: String,
+    /// The title.
     pub title: String,
+    /// The length of a booking, in minutes.
     pub minutes: u32,
+    /// Whether bookings wait for the host.
     pub confirmation: ConfirmationRule,
     /// Whether pending bookings block their slot, for this event type only.
     pub blocks_slot: bool,
@@ -118,7 +146,9 @@ pub struct SandboxEventType {
     pub price: i64,
     /// How many occurrences a booking makes; `None`: the booking is not a series.
     pub occurrences: Option<u32>,
+    /// How many attendees share a booking; `None`: the booking has no seats.
     pub seats: Option<u32>,
+    /// Whether the event type is missing on the public page.
     pub hidden: bool,
     /// Minutes that are kept free before and after each booking.
     pub buffers: (u32, u32),
@@ -126,12 +156,14 @@ pub struct SandboxEventType {
     pub count_limits: BTreeMap<LimitPeriod, u32>,
     /// Most minutes of accepted bookings in a period.
     pub duration_limits: BTreeMap<LimitPeriod, u32>,
+    /// What a booker is asked beyond name, address and guests.
     pub questions: Vec<SandboxQuestion>,
     /// Where confirmation is required: only bookers with an address of a free mail service have to
     /// wait. No API shows this setting.
     pub free_mail_only: bool,
-    /// Whether every cancellation, or every move, is refused.
+    /// Whether every cancellation is refused.
     pub forbids_cancelling: bool,
+    /// Whether every move is refused.
     pub forbids_moving: bool,
 }
 

@@ -24,9 +24,12 @@ use super::{v1, v2};
 use crate::domain::dialect::Dialect;
 use crate::domain::time::Time;
 
+/// An answer, and how it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandlerAnswer {
+    /// The answer.
     pub response: HttpResponse,
+    /// How the answer is sent.
     pub delivery: AnswerDelivery,
 }
 

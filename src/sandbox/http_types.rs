@@ -10,12 +10,14 @@ use serde_json::Value;
 /// contains a key.
 #[derive(Clone)]
 pub struct HttpRequest {
+    /// The HTTP method, in upper case.
     pub method: String,
     /// The target's path as sent, still percent-encoded.
     pub path: String,
     /// The target's query as sent.
     pub query: String,
     headers: Vec<(String, String)>,
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
 }
 
@@ -41,6 +43,7 @@ impl HttpRequest {
         }
     }
 
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers
@@ -48,6 +51,7 @@ impl HttpRequest {
         self
     }
 
+    /// Sets the body.
     #[must_use]
     pub fn with_body(mut self, body: Vec<u8>) -> Self {
         self.body = body;
@@ -113,10 +117,13 @@ pub fn decode_component(text: &str) -> String {
 /// An answer before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
+    /// The HTTP status code.
     pub status: u16,
     /// A reason phrase that differs from the status code's own.
     pub reason: Option<&'static str>,
+    /// The headers in the order in which they are sent.
     pub headers: Vec<(&'static str, String)>,
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
 }
 
@@ -124,6 +131,7 @@ pub struct HttpResponse {
 pub const JSON: &str = "application/json; charset=utf-8";
 
 impl HttpResponse {
+    /// Returns an answer without headers and body.
     pub fn empty(status: u16) -> Self {
         HttpResponse {
             status,
@@ -133,16 +141,19 @@ impl HttpResponse {
         }
     }
 
+    /// Returns an answer with a JSON body.
     pub fn json<T: Serialize + ?Sized>(status: u16, body: &T) -> Self {
         let bytes = serde_json::to_vec(body).expect("our own answers are JSON with text keys");
         HttpResponse::empty(status).with_typed_body(JSON, bytes)
     }
 
+    /// Returns an answer with a page for people.
     pub fn html(status: u16, body: &str) -> Self {
         HttpResponse::empty(status)
             .with_typed_body("text/html; charset=utf-8", body.as_bytes().to_vec())
     }
 
+    /// Sets the body and its content type.
     #[must_use]
     pub fn with_typed_body(mut self, kind: &str, body: Vec<u8>) -> Self {
         self.headers.push(("Content-Type", kind.to_owned()));
@@ -150,6 +161,7 @@ impl HttpResponse {
         self
     }
 
+    /// Adds a header after the others.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -172,6 +184,7 @@ impl HttpResponse {
 /// How an answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerDelivery {
+    /// The answer is sent as it is.
     Whole,
     /// Sent this many milliseconds late.
     Delayed(u64),

@@ -69,6 +69,7 @@ impl Sandbox {
         })
     }
 
+    /// Returns the address that the server listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

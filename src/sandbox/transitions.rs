@@ -16,15 +16,21 @@ use crate::domain::time::Time;
 /// Why a change was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransitionRefusal {
+    /// There is no booking with this uid.
     NotFound,
     /// The booking was declined, and a declined booking cannot be moved.
     Declined,
+    /// The booking is accepted already.
     AlreadyConfirmed,
+    /// The booking is cancelled already.
     AlreadyCancelled,
     /// The booking was moved already, to the booking with this uid.
     AlreadyMoved(String),
+    /// The booking is over, and only bookings ahead can be cancelled.
     Ended,
+    /// The booking has not begun, so no person can be marked absent.
     NotStarted,
+    /// The host has to give a reason for cancelling.
     ReasonRequired,
     /// The event type allows no cancellations, or no moves.
     NotAllowed(&'static str),
@@ -33,9 +39,11 @@ pub enum TransitionRefusal {
 /// The parameters of a cancellation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CancelRequest {
+    /// The reason; `None` if none was given.
     pub reason: Option<String>,
     /// Stored unchanged; the API leaves the field empty.
     pub by: Option<String>,
+    /// How much of a series is cancelled.
     pub extent: CancelExtent,
     /// Whether the call passed its state check before another call cancelled the booking (a race).
     pub raced: bool,
@@ -44,6 +52,7 @@ pub struct CancelRequest {
 /// How much of a series is cancelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CancelExtent {
+    /// The named booking only.
     #[default]
     Single,
     /// The named occurrence and the later ones, including those that are cancelled or rejected
@@ -56,14 +65,18 @@ pub enum CancelExtent {
 /// The parameters of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RescheduleRequest {
+    /// When the new booking starts.
     pub start: Time,
+    /// The reason; `None` if none was given.
     pub reason: Option<String>,
+    /// The address of the person who moves the booking, stored unchanged.
     pub by: Option<String>,
     /// Whether the host moves it, which needs no confirmation.
     pub by_host: bool,
     /// Whether the move came through the API, which stores the reason in a different field than the
     /// web page.
     pub by_api: bool,
+    /// The uid of the new booking; `None`: the world generates one.
     pub uid: Option<String>,
 }
 
@@ -72,19 +85,26 @@ pub struct RescheduleRequest {
 pub enum Transition {
     /// `silent`: sends no mails and makes no calendar event, because a payment is due.
     Confirm {
+        /// Whether a payment is due.
         silent: bool,
     },
+    /// Declines a booking, or all pending occurrences of its series.
     Decline {
+        /// The reason; `None` if none was given.
         reason: Option<String>,
     },
+    /// Cancels a booking or a part of its series.
     Cancel(CancelRequest),
+    /// Moves a booking: a new one replaces the old.
     Reschedule(RescheduleRequest),
 }
 
 /// A call that has passed its check and still has steps to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingTransition {
+    /// The uid of the booking that the call names.
     pub uid: String,
+    /// What the call does.
     pub transition: Transition,
     /// The booking that a move made.
     pub new_uid: Option<String>,

@@ -21,24 +21,34 @@ pub const FILE_MAX: usize = 64 << 20;
 /// Why a scenario cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
+    /// The file is longer than `FILE_MAX`.
     #[error("read the scenario: it is longer than {FILE_MAX} bytes")]
     TooLong,
+    /// The file is not JSON, or has another shape than a scenario.
     #[error("read the scenario")]
     Json(#[source] serde_json::Error),
+    /// An entry does not fit the world.
     #[error("set up {place} of the scenario")]
     World {
+        /// The place of the entry in the file.
         place: String,
+        /// Why the world refuses the entry.
         #[source]
         source: WorldError,
     },
+    /// An action of the scenario cannot be carried out.
     #[error("do the actions of the scenario")]
     Action(#[source] ActionError),
+    /// A fault rule is refused.
     #[error("set up {place} of the scenario")]
     Rule {
+        /// The place of the rule in the file.
         place: String,
+        /// Why the rule is refused.
         #[source]
         source: FaultRuleError,
     },
+    /// The script has more than `SCRIPT_MAX` entries.
     #[error("set up the script: {SCRIPT_MAX} entries are the most")]
     ScriptTooLong,
 }

@@ -19,7 +19,9 @@ use crate::sandbox::script::Trigger;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ScriptEntryFile {
+    /// The call that the entry waits for.
     pub on: Trigger,
+    /// What happens then, in order.
     pub actions: Vec<ThirdPartyAction>,
 }
 

@@ -32,10 +32,12 @@ pub fn parse_fields(
         .nest_error(NestError::BadRequest, &unknown.join(",")))
 }
 
+/// Returns a field that holds a text; `None` if it is missing or holds something else.
 pub fn text_field(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
+/// Parses an instant (RFC 3339), cut to milliseconds; `None` for anything else.
 pub fn parse_instant(value: &Value) -> Option<Time> {
     let at = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
     Some(truncate_to_millis(at.with_timezone(&Utc)))

@@ -13,8 +13,11 @@ use crate::sandbox::world::World;
 /// The caller, as far as the throttler can determine.
 #[derive(Debug, Clone)]
 pub enum Caller {
+    /// No credential was presented.
     Anonymous,
+    /// A valid key was presented; the payload is its account.
     User(User),
+    /// A key was presented after it had expired.
     Expired,
     /// A bearer token that is not a key. Errors repeat the token, as those of real servers do.
     Token(String),

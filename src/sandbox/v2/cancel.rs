@@ -15,6 +15,7 @@ use crate::sandbox::http_types::HttpResponse;
 use crate::sandbox::transitions::{CancelExtent, CancelRequest, TransitionRefusal};
 use crate::sandbox::world::World;
 
+/// Checks a cancellation, and returns it as a change or as a refusal.
 pub fn cancel(world: &World, call: &V2Call<'_>, uid: &str, user: Option<&User>) -> HandlerOutcome {
     let allowed_fields = ["cancellationReason", "cancelSubsequentBookings", "seatUid"];
     let empty_body = Value::Object(Map::new());

@@ -10,6 +10,7 @@ use crate::sandbox::handler_outcome::HandlerOutcome;
 use crate::sandbox::http_types::HttpResponse;
 use crate::sandbox::world::World;
 
+/// Checks a confirmation, and returns it as a change or as a refusal.
 pub fn confirm(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> HandlerOutcome {
     if let Some(refused) = refuse_unanswerable(world, call, uid, user) {
         return refused.into();
@@ -17,6 +18,7 @@ pub fn confirm(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> Hand
     to_outcome(call, uid, world.check_confirm(uid, call.checks_state))
 }
 
+/// Checks a decline, and returns it as a change or as a refusal.
 pub fn decline(world: &World, call: &V2Call<'_>, uid: &str, user: &User) -> HandlerOutcome {
     let body = call.body.clone().unwrap_or(Value::Null);
     let reason = match &body["reason"] {

@@ -14,6 +14,7 @@ use crate::sandbox::http_types::HttpResponse;
 use crate::sandbox::new_booking::{NewBooking, OCCURRENCES_MAX};
 use crate::sandbox::world::World;
 
+/// Makes the booking or series that the body describes. Needs no credential.
 pub fn create(world: &mut World, call: &V2Call<'_>) -> HttpResponse {
     let body = call.body.clone().unwrap_or(Value::Null);
     let Some(start) = parse_instant(&body["start"]) else {

@@ -3,6 +3,7 @@
 use crate::sandbox::http_types::HttpResponse;
 use crate::sandbox::rate_limiter::RateDecision;
 
+/// Adds the headers that state the rate limit.
 pub fn add_limit_headers(response: HttpResponse, decision: RateDecision) -> HttpResponse {
     response
         .with_header("X-RateLimit-Limit-Default", decision.limit.to_string())
@@ -38,6 +39,7 @@ const HELMET: [(&str, &str); 13] = [
     ("Access-Control-Allow-Origin", "*"),
 ];
 
+/// Adds the security headers of every answer.
 pub fn add_helmet_headers(mut response: HttpResponse) -> HttpResponse {
     for (name, value) in HELMET {
         response = response.with_header(name, value);

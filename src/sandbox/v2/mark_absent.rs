@@ -10,6 +10,7 @@ use crate::sandbox::http_types::HttpResponse;
 use crate::sandbox::transitions::TransitionRefusal;
 use crate::sandbox::world::World;
 
+/// Marks the host or attendees absent, as the body says.
 pub fn mark_absent(world: &mut World, call: &V2Call<'_>, uid: &str, user: &User) -> HttpResponse {
     let body = call.body.clone().unwrap_or(Value::Null);
     let host = body["host"].as_bool();

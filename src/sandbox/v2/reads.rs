@@ -13,6 +13,7 @@ use crate::sandbox::booking::SandboxBooking;
 use crate::sandbox::http_types::HttpResponse;
 use crate::sandbox::world::World;
 
+/// Answers the list of bookings; `new`: in the shapes since 2024-08-13.
 pub fn list_bookings(world: &World, call: &V2Call<'_>, user: &User, new: bool) -> HttpResponse {
     let params = match V2ListQuery::parse(&call.request.query_pairs()) {
         Ok(params) => params,
@@ -36,6 +37,8 @@ pub fn list_bookings(world: &World, call: &V2Call<'_>, user: &User, new: bool) -
     )
 }
 
+/// Answers one booking, or all occurrences of a series where `uid` names one; `new`: in the shapes
+/// since 2024-08-13.
 pub fn get_booking(
     world: &World,
     call: &V2Call<'_>,
@@ -80,6 +83,7 @@ fn item_for_viewer<'a>(
     item
 }
 
+/// Answers the user's event types, or the one that the path names.
 pub fn list_event_types(world: &World, call: &V2Call<'_>, user: Option<User>) -> HttpResponse {
     let requested_id = call.route.parts.get(1);
     let mut owned = world.event_types().iter().filter(|event_type| {

@@ -16,6 +16,7 @@ use crate::sandbox::transitions::{RescheduleRequest, TransitionRefusal};
 use crate::sandbox::v1::list::is_address;
 use crate::sandbox::world::World;
 
+/// Checks a move, and returns it as a change or as a refusal.
 pub fn reschedule(
     world: &World,
     call: &V2Call<'_>,

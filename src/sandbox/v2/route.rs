@@ -29,7 +29,9 @@ const EVENT_TYPES_VERSION: &str = "2024-06-14";
 /// The first result of a request: an answer, or a change and the limiter's decision for its later
 /// answer.
 pub enum V2Outcome {
+    /// The answer; the call is finished.
     Response(HttpResponse),
+    /// The change, and the limiter's decision for its later answer.
     Transition(PendingTransition, RateDecision),
 }
 
