@@ -6,7 +6,9 @@ use super::protocol::Command;
 /// What a command needs and does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandProfile {
+    /// Who can answer the command.
     pub answered_by: AnsweredBy,
+    /// What the command does with the ledger.
     pub ledger_access: LedgerAccess,
     /// Whether the answer comes soon. Plans, passes, imports and reading the whole log have no time
     /// limit; the user can interrupt them.
@@ -28,7 +30,9 @@ pub enum AnsweredBy {
 /// What a command does with the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerAccess {
+    /// The command may write facts.
     Write,
+    /// The command only reads, and fails without a ledger.
     Read,
     /// The command reads the ledger and also works without one, as if the ledger were empty.
     ReadIfPresent,
