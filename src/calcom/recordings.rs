@@ -243,7 +243,7 @@ fn read_texts(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-#[allow(
+#[expect(
     clippy::print_stderr,
     reason = "the count is what the run was made for"
 )]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::domain::time::{Clock, Time, truncate_to_millis};
 
 /// Returns the system's time, truncated to milliseconds.
-#[allow(clippy::disallowed_methods, reason = "this is the clock")]
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Time {
     truncate_to_millis(chrono::Utc::now())
 }

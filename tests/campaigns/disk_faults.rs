@@ -7,8 +7,7 @@
 //! `MAITRED_DISK_FAULTS=all` tests every n, `=17` tests one; by default a sample is tested, spread
 //! over the run.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-#![allow(clippy::print_stderr, reason = "the mix is printed")]
+#![expect(clippy::print_stderr, reason = "the mix is printed")]
 
 mod failing_disk_run;
 

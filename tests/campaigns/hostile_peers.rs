@@ -3,8 +3,7 @@
 //! one odd answer; the tests here cover the sizes, the speeds, the identities, and every field of
 //! every recording changed in turn.
 
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::print_stdout,
     reason = "a test: what goes wrong fails it, and it tells what it exercised"
 )]

@@ -12,8 +12,7 @@
 //! as many of the ways as the number allows. By default there are few, at other places for each
 //! `MAITRED_KILL_SEED`.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-#![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
+#![expect(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
 mod kill_places;
 

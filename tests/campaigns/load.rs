@@ -5,8 +5,7 @@
 //! By default both are small. `MAITRED_LOAD=10000` sets the number of requests (and ten times as
 //! many accounts), `MAITRED_SOAK_DAYS=30` the number of days; `--nocapture` shows the numbers.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-#![allow(clippy::print_stderr, reason = "the numbers are printed")]
+#![expect(clippy::print_stderr, reason = "the numbers are printed")]
 
 mod burst;
 mod daemon_process;

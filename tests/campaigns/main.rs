@@ -1,6 +1,8 @@
 //! Campaigns: simulation, kills, power cuts, disk faults, hostile servers, and load. `cargo test`
 //! runs a small part of each. docs/reliability.md says how to run a whole campaign.
 
+#![expect(clippy::unwrap_used, reason = "tests panic")]
+
 #[path = "../fixture/mod.rs"]
 mod fixture;
 #[path = "../it/corpora/wire.rs"]

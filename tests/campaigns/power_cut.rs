@@ -6,8 +6,7 @@
 //! `MAITRED_POWER_CUT_SEED` repeats it, as far as sled's own threads write in the same order. A
 //! failed image is kept in the target folder for inspection.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-#![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
+#![expect(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
 mod crash_image;
 mod ledger;

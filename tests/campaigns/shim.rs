@@ -1,8 +1,6 @@
 //! `shim.c`, compiled and loaded into a program: it records, kills or fails what the program does
 //! to the files below one directory.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -3,8 +3,7 @@
 //! seed and the same commit give the same run. `MAITRED_SEEDS=1000000` runs more seeds,
 //! `MAITRED_SEED=7` runs one.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-#![allow(clippy::print_stderr, reason = "the seed is printed first")]
+#![expect(clippy::print_stderr, reason = "the seed is printed first")]
 
 mod behaviours;
 mod booking_lists;
@@ -288,7 +287,7 @@ fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> SeedResults {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "how fast it was")]
+#[expect(clippy::disallowed_methods, reason = "how fast it was")]
 fn every_seed_keeps_every_promise() {
     let single = env_number("MAITRED_SEED");
     let seeds = env_number("MAITRED_SEEDS").unwrap_or(SEEDS);

@@ -2,8 +2,6 @@
 //! the commands print with what the pages show. Each page of `docs/` begins where the README ends:
 //! with the sandbox, the configuration and the ledger of the README's rehearsal.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 mod formats;
 mod output;
 mod page;

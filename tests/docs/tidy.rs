@@ -1,8 +1,6 @@
 //! Rules about the repository itself: imports point down, the domain is pure, `mod.rs` files hold
 //! prose and `mod` lines only, every file says what it is, and documents are in plain language.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 mod language_rules;
 mod module_graph;
 mod mutation_rows;

@@ -2,8 +2,6 @@
 //! shell, questions about a person, files that were cut off, and what the log records about all of
 //! these.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 
 use maitred::daemon::clock;

@@ -1,8 +1,6 @@
 //! The built binary, as operators meet it: against a sandbox over HTTP, with its own configuration,
 //! key and ledger in its own folder.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;

@@ -1,11 +1,6 @@
 //! The real client against a server that misbehaves on purpose: what the client reports about each
 //! failure, and what it never does (follow, repeat, wait forever, show the key).
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which clippy does not take for tests"
-)]
-
 use std::collections::VecDeque;
 use std::io;
 use std::net::TcpListener;

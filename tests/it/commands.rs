@@ -1,8 +1,6 @@
 //! What operators do with the built binary apart from passes: reviews of requests, accounts,
 //! exports and backups, with the daemon running and without.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use maitred::sandbox::call_log::{MailKind, Operation, Recipient};
 use maitred::sandbox::faults::{Fault, FaultRule, Stage};
 use serde_json::Value;

@@ -1,8 +1,6 @@
 //! Runs every file of every fuzz corpus through its target: the inputs that the fuzzer once found
 //! interesting, and the seeds that it started with. `fuzz/run.sh` runs the fuzzer itself.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 #[path = "corpora/targets.rs"]
 mod targets;
 

@@ -2,8 +2,6 @@
 //! start. Requests that are unanswered when they start, requests that Cal.com refuses to answer,
 //! and bookings with an unknown status are on the unresolved list until an operator resolves them.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use crate::fixture::pass_fixture::{PassFixture, step_outcome};
 use crate::fixture::steps::{BO, DIALECTS, START, add_fault, call_count, unresolved_items};
 use maitred::control::protocol::{CommandResult, ExplainView};

@@ -1,8 +1,6 @@
 //! `maitred check --live` as operators meet it: the built binary against a sandbox, with everything
 //! that can be wrong on either side.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,6 @@
 //! Lists that are larger than what is read. Members and strangers choose how long their notes are,
 //! and must not keep other requests from being answered.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::time::Duration;
 
 use crate::fixture::pass_fixture::{PassFixture, step_outcome};

@@ -1,7 +1,5 @@
 //! What an operator reads in the log: one line for each event, with the person who caused it.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 
 use crate::fixture::binary::{BinaryFixture, Daemon, to_run_result, wait_until};

@@ -2,6 +2,8 @@
 //! client, the configuration, and the store. One program holds all of them, because each program of
 //! tests links the whole library.
 
+#![expect(clippy::unwrap_used, reason = "tests panic")]
+
 #[path = "../fixture/mod.rs"]
 mod fixture;
 

@@ -1,8 +1,6 @@
 //! The pass over HTTP against the sandbox, with the real client: what is decided, what happens when
 //! calls fail, and what happens when others act first. Each table runs in both dialects.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixture::clock::parse_time;

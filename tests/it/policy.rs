@@ -1,8 +1,6 @@
 //! `maitred policy` as operators meet it: the examples under `tests/fixtures/policy` produce the results
 //! that they state, and every fault in the case files is reported together, each with its position.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

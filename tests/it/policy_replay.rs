@@ -1,8 +1,6 @@
 //! `maitred policy replay`: another policy evaluates decisions that a real plan made and a real log
 //! keeps.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 
 use maitred::config::model::StoreConfig;

@@ -1,8 +1,6 @@
 //! How the binary reaches Cal.com, what it reports when it cannot, and that the work done until
 //! then is always reported.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 use std::process::Command;
 

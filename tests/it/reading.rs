@@ -2,8 +2,6 @@
 //! daemon or a timer from the store, and root leaves nothing behind that the service could not use.
 //! Also tests what an operator can do while the configuration is wrong.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};

@@ -1,8 +1,6 @@
 //! What a charge refunds, on every path: over HTTP against the sandbox, with the real client. The
 //! result does not depend on whether a pass or a watch runs first.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};

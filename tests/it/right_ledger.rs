@@ -2,8 +2,6 @@
 //! 12): a missing ledger, a ledger that is younger than the bookings, a ledger that was restored
 //! from an older backup, and a ledger that belongs to another account or server.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs;
 
 use maitred::daemon::clock;

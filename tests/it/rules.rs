@@ -2,8 +2,6 @@
 //! hours, lists, prices, PINs and lookups in other systems. The domain's own tables test single
 //! requests; these tests cover what observing gathers.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 mod criteria;
 mod lookups;
 mod pins;

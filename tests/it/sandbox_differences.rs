@@ -4,8 +4,7 @@
 //! Event types as in that table: A waits for confirmation, B does not, C is a series of four that
 //! waits, E is a series of three that does not.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-#![allow(
+#![expect(
     clippy::print_stdout,
     reason = "the harness shows it where a row fails"
 )]

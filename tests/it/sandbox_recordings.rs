@@ -6,8 +6,7 @@
 //! a folder with the complete recordings (`recordings/`, `recordings-v1/`); then all of those are
 //! replayed.
 
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::print_stdout,
     reason = "a test: what cannot be read fails it, and the replay tells what it compares"
 )]

@@ -1,8 +1,6 @@
 //! Backups of the log: made while the store continues to write, checked, restored into an empty
 //! place, and refused otherwise.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;

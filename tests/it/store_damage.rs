@@ -4,8 +4,7 @@
 //! remedy. It never panics and never loses data silently. Cases of `store_open.rs` are not
 //! repeated; other tests cover disks that fill up or fail.
 
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::print_stdout,
     reason = "a test: what goes wrong fails it, and it tells what it exercised"
 )]

@@ -2,8 +2,6 @@
 //! in any spelling, addresses that no person typed, languages under any code, and texts that are
 //! not plain.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::new_booking::NewBooking;

@@ -2,8 +2,6 @@
 //! mails, and writes its status last, whether or not the client still waits. Mails are counted in
 //! the sandbox's call log.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -2,8 +2,6 @@
 //! charge, or although it was cancelled or moved, is on the list until it is resolved, however it
 //! came about.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{

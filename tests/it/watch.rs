@@ -1,8 +1,6 @@
 //! The watch over HTTP against the sandbox, with the real client: what becomes of a charge when its
 //! booking is moved, cancelled, missed or over, in each order in which runs can see the change.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{

@@ -2,8 +2,6 @@
 //! final charge is the same whether a pass, a short watch or an audit runs first, and whether runs
 //! take place between the changes or only at the end.
 
-#![allow(clippy::unwrap_used, reason = "tests panic")]
-
 use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};

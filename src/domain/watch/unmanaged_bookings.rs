@@ -43,7 +43,7 @@ pub fn settled_charge_facts(
 
 /// Like [`settled_charge_facts`], under a given request id, because the booking's own id may belong
 /// to an earlier decision.
-#[allow(
+#[expect(
     clippy::too_many_arguments,
     reason = "one place for what a decision is made of"
 )]

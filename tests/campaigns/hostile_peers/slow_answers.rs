@@ -48,7 +48,7 @@ fn page_of_unguarded_rows(dialect: Dialect, asked: &ReceivedCall) -> Reply {
     )
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "the time limits are what is tested"
 )]

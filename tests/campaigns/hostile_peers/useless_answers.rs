@@ -191,7 +191,7 @@ pub fn assert_mentions(texts: &[String], expect: &str, what: &str) {
     assert!(found, "{what}: {expect:?} is not in {texts:?}");
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "the time limits are what is tested"
 )]
