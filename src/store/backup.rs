@@ -48,7 +48,7 @@ pub struct LogCopy {
 pub enum CopyError {
     /// The destination of a backup holds something already.
     #[error(
-        "back up to {}: there is {found} in it; name a directory that is empty or not there yet",
+        "back up to {}: it contains {found}; name a directory that is empty or does not exist yet",
         to.display()
     )]
     NotEmpty {
@@ -59,7 +59,7 @@ pub enum CopyError {
     },
     /// The destination of a backup, which is the payload, lies within the store.
     #[error(
-        "back up to {}: it lies within the store and would be lost with it; name another place",
+        "back up to {}: it is inside the store and would be lost with it; name another place",
         .0.display()
     )]
     InsideStore(PathBuf),
@@ -72,15 +72,15 @@ pub enum CopyError {
     Occupied(PathBuf),
     /// The directory to restore from, which is the payload, holds no log.
     #[error(
-        "restore from {}: there is no log in it; name the directory that `maitred backup` made, or \
+        "restore from {}: it contains no log; name the directory that `maitred backup` made, or \
          one that holds a copy of the folder `{LOG}`",
         .0.display()
     )]
     NoBackup(PathBuf),
     /// The copy is not what was to be copied.
     #[error(
-        "check the copy: it ends with commit {found} and not with {expected}; `maitred ledger verify` \
-         tells whether the ledger is sound"
+        "check the copy: it ends with commit {found} and not with {expected}; `maitred ledger \
+         verify` shows whether the ledger is intact"
     )]
     Incomplete {
         /// The last commit that was to be copied.
@@ -89,7 +89,7 @@ pub enum CopyError {
         found: u64,
     },
     /// The copy was made, and reading it again failed.
-    #[error("check the copy; `maitred ledger verify` tells whether the ledger is sound")]
+    #[error("check the copy; `maitred ledger verify` shows whether the ledger is intact")]
     Copy(#[source] LogError),
     /// The log that is to be copied cannot be read.
     #[error("read the log")]

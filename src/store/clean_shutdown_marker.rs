@@ -1,5 +1,5 @@
 //! How far the projection has come, recorded in two places: in the projection itself, with every
-//! commit, and in the file `clean` next to it, only while the projection is closed and durable. The
+//! commit, and in the file `clean-shutdown` next to it, only while the projection is closed and durable. The
 //! projection is trusted if both agree, its files are unchanged since it was closed, and the log
 //! has the recorded line.
 
@@ -16,7 +16,7 @@ use super::log::segment::LogPosition;
 const FORMAT: u32 = 5;
 
 /// The file's name in the store's directory.
-pub const NAME: &str = "clean";
+pub const NAME: &str = "clean-shutdown";
 
 /// The last commit that is in the projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -65,7 +65,7 @@ fn holds<B: RecordSource>(
 pub(super) fn check_facts(facts: &[Fact]) -> Result<(Vec<u8>, Vec<Fact>), CommitError> {
     if facts.len() > MAX_FACTS {
         let text = format!(
-            "make a commit of {} facts: at most {MAX_FACTS} stand or fall together; split it",
+            "make a commit of {} facts: one commit has at most {MAX_FACTS}; split it",
             facts.len()
         );
         return Err(CommitError::Failed(StoreError { text, source: None }));

@@ -64,14 +64,14 @@ pub fn remedy(error: &io::Error) -> &'static str {
     } else if kind == K::ReadOnlyFilesystem {
         " (mount the file system writable, or set store.path to another place)"
     } else if error.raw_os_error() == Some(EIO) {
-        " (the disk does not work; see the kernel's log, and start again when it does)"
+        " (the disk fails; see the kernel's log, and start again when the disk works)"
     } else if kind == K::IsADirectory {
         " (a directory stands where a file belongs: move it away, and restore the file if it is one \
          of the log)"
     } else if kind == K::NotADirectory || kind == K::AlreadyExists {
         " (something else stands where a directory belongs: move it away, or correct store.path)"
     } else if kind == K::NotFound {
-        " (it was taken away, or is a link that leads nowhere: restore it from a backup)"
+        " (it was removed, or is a link without a target: restore it from a backup)"
     } else {
         ""
     }

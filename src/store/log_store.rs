@@ -121,7 +121,7 @@ impl Store for LogStore {
             .log
             .append(commit.at, &text)
             .map_err(commit_error_from_append)?;
-        assert_eq!(appended.seq, commit.seq, "log and fold count alike");
+        assert_eq!(appended.seq, commit.seq, "log and projection count alike");
         self.applied = AppliedCommit {
             seq: appended.seq,
             hash: appended.hash,
@@ -338,7 +338,7 @@ impl Maintenance for LogStore {
 
     fn unresponsive_hint(&self) -> &'static str {
         "as happens when the disk fails or is full (see the kernel's log); nothing that was \
-         acknowledged is lost, and the next start makes the fold anew"
+         acknowledged is lost, and the next start rebuilds the projection"
     }
 }
 

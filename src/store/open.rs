@@ -152,7 +152,7 @@ pub fn open_with(
     )?;
     assert_eq!(
         applied.seq, end.chain.seq,
-        "the fold has come to the log's end"
+        "the projection has reached the end of the log"
     );
     let segment_file = segment::open_for_append(&log, end.position.segment)?;
     let appender = Appender::new(

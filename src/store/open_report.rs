@@ -30,10 +30,10 @@ pub enum OpenNotice {
         file.display(),
         saved_as.display(),
         if *acknowledged {
-            "the ledger was closed cleanly after it, so a commit that was acknowledged is lost: \
-             look at the disk"
+            "the ledger was closed cleanly after it, so an acknowledged commit is lost: check \
+             the disk"
         } else {
-            "a crash leaves such a line, and what it said was never acknowledged"
+            "a crash leaves such a line, and its commit was never acknowledged"
         }
     )]
     TornLineCut {
@@ -50,11 +50,12 @@ pub enum OpenNotice {
     },
     /// The operator may want to investigate if this happens without a crash.
     #[error(
-        "the fold {reason}, so it was rebuilt from the log: {commits} commits, {facts} facts{}",
+        "the projection {reason}, so it was rebuilt from the log: {commits} commits, {facts} \
+         facts{}",
         moved_to.as_ref().map_or_else(String::new, |to| format!("; the old one is {}", to.display()))
     )]
     ProjectionRebuilt {
-        /// Why the projection was not trusted; reads after "the fold".
+        /// Why the projection was not trusted; reads after "the projection".
         reason: String,
         /// Where the old projection is kept; `None` if there was none to keep.
         moved_to: Option<PathBuf>,
@@ -64,7 +65,7 @@ pub enum OpenNotice {
         facts: u64,
     },
     /// The projection lacked the last commits of the log.
-    #[error("the fold was caught up with {commits} commits of the log")]
+    #[error("{commits} commits of the log were added to the projection")]
     ProjectionCaughtUp {
         /// The commits that were applied.
         commits: u64,
@@ -76,7 +77,8 @@ pub enum OpenNotice {
 pub enum OpenError {
     /// There is no store in the directory that is the payload.
     #[error(
-        "open the ledger: there is none in {}; on the first day `maitred init` makes it, and if there \
+        "open the ledger: there is none in {}; on the first day `maitred init` creates it, and \
+         if there \
          was one, correct store.path, mount its disk, or bring it back with `maitred restore`",
         .0.display()
     )]
@@ -99,7 +101,7 @@ pub enum OpenError {
     /// The log lacks commits that it had when the store was closed.
     #[error(
         "open the ledger: its log ends with commit {end}, but it was closed after commit {closed_after}, \
-         so commits were taken out; restore {} from a backup, or, to go on with what is there, \
+         so commits were removed; restore {} from a backup, or, to go on with what is there, \
          remove the file {}",
         log.display(),
         marker.display()

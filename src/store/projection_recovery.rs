@@ -42,7 +42,7 @@ pub fn open_projection(
         None => Err("was not closed cleanly".to_owned()),
         Some(marker) => match fingerprint::fingerprint(&folder) {
             Ok(fingerprint) if fingerprint == marker.fingerprint => Ok(marker),
-            Ok(_) => Err("is not as it was left".to_owned()),
+            Ok(_) => Err("differs from its last clean state".to_owned()),
             Err(error) => Err(format!("cannot be read ({})", error.source)),
         },
     };
@@ -111,7 +111,7 @@ fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Projection, String>
     };
     Ok(match projection.applied() {
         Ok(Some(applied)) if applied == marker.applied => Ok(projection),
-        Ok(_) => Err("is older than it was left".to_owned()),
+        Ok(_) => Err("is older than its last clean state".to_owned()),
         Err(error) => Err(format!("could not be read ({error})")),
     })
 }
@@ -234,6 +234,7 @@ fn discard(folder: &Path) {
         std::fs::remove_file(folder)
     };
     if let Err(error) = removed {
-        tracing::warn!(folder = %folder.display(), %error, "an old fold could not be removed");
+        tracing::warn!(folder = %folder.display(), %error, "an old projection could not be \
+         removed");
     }
 }

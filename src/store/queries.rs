@@ -109,7 +109,7 @@ pub fn indexed_request<C: RecordSource>(source: &C, id: &RequestId) -> Result<Re
 fn missing_record_error(what: String) -> StoreError {
     StoreError {
         text: format!(
-            "read {what}, which an index names: stop maitred, remove the folder `fold` in the store \
+            "read {what}, which an index names: stop maitred, remove the folder `projection` in the store \
              and start again; it is rebuilt from the log"
         ),
         source: None,

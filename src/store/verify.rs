@@ -41,7 +41,7 @@ pub enum VerifyError {
     #[error("verify the log")]
     Log(#[from] LogError),
     /// The projection cannot be read.
-    #[error("verify the fold")]
+    #[error("verify the projection")]
     Fold(#[from] StoreError),
 }
 
@@ -95,7 +95,7 @@ impl LogStore {
                 expected_chunks += chunks_needed(value);
                 match expected.remove(&(tree, key.to_owned())) {
                     Some(right) if right == value => {}
-                    Some(_) => report.add_difference(tree, key, "is not what the log adds up to"),
+                    Some(_) => report.add_difference(tree, key, "is not what the log gives"),
                     None => report.add_difference(tree, key, "is nowhere in the log"),
                 }
             })?;

@@ -126,24 +126,26 @@ fn a_lost_or_damaged_projection_changes_no_result() {
     fixture.run_ok(&["credits", "grant", "bo@example.com", "4"]);
     fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     fixture.run_ok(&["run", "--once"]);
-    let fold = fixture.path("ledger/fold");
-    assert!(fold.is_dir());
+    let projection = fixture.path("ledger/projection");
+    assert!(projection.is_dir());
     type Damage = (&'static str, fn(&Path));
     let harms: [Damage; 4] = [
-        ("deleted", |fold| fs::remove_dir_all(fold).unwrap()),
-        ("emptied", |fold| {
-            fs::remove_dir_all(fold).unwrap();
-            fs::create_dir(fold).unwrap();
+        ("deleted", |projection| {
+            fs::remove_dir_all(projection).unwrap()
         }),
-        ("truncated", |fold| {
-            for file in list_files(fold) {
+        ("emptied", |projection| {
+            fs::remove_dir_all(projection).unwrap();
+            fs::create_dir(projection).unwrap();
+        }),
+        ("truncated", |projection| {
+            for file in list_files(projection) {
                 let half = fs::metadata(&file).unwrap().len() / 2;
                 let opened = fs::OpenOptions::new().write(true).open(&file).unwrap();
                 opened.set_len(half).unwrap();
             }
         }),
-        ("noise", |fold| {
-            for file in list_files(fold) {
+        ("noise", |projection| {
+            for file in list_files(projection) {
                 let length = fs::metadata(&file).unwrap().len();
                 let noise: Vec<u8> = (0..length).map(|n| (n * 31 % 251) as u8).collect();
                 fs::write(&file, noise).unwrap();
@@ -151,7 +153,7 @@ fn a_lost_or_damaged_projection_changes_no_result() {
         }),
     ];
     for (name, harm) in harms {
-        harm(&fold);
+        harm(&projection);
         // A command that only reads rebuilds nothing; a command that writes does.
         let looked = fixture.run_ok(&["account", "show", "bo@example.com"]);
         assert!(

@@ -83,9 +83,9 @@ fn reading_commands_change_no_file() {
     // As a clean end leaves the ledger, as a crash leaves it, and with only the log.
     for state in ["closed", "crashed", "bare"] {
         match state {
-            "crashed" => fs::remove_file(ledger.join("clean")).unwrap(),
+            "crashed" => fs::remove_file(ledger.join("clean-shutdown")).unwrap(),
             "bare" => {
-                fs::remove_dir_all(ledger.join("fold")).unwrap();
+                fs::remove_dir_all(ledger.join("projection")).unwrap();
                 fs::remove_file(ledger.join("lock")).unwrap();
                 fs::remove_file(ledger.join("watched")).unwrap();
             }

@@ -141,10 +141,10 @@ fn a_restore_is_refused_where_a_ledger_exists() {
     let occupied = restore(to.path(), dir.path(), at(0)).unwrap_err();
     assert!(matches!(occupied, CopyError::Occupied(_)), "{occupied}");
     let other = tempfile::tempdir().unwrap();
-    fs::create_dir(other.path().join("fold")).unwrap();
+    fs::create_dir(other.path().join("projection")).unwrap();
     let error = restore(to.path(), other.path(), at(0)).unwrap_err();
     assert!(matches!(error, CopyError::StoreDirectory(_)), "{error}");
-    assert_eq!(file_names(other.path()), ["fold"]);
+    assert_eq!(file_names(other.path()), ["projection"]);
     let nothing = tempfile::tempdir().unwrap();
     let error = restore(nothing.path(), &nothing.path().join("x"), at(0)).unwrap_err();
     assert!(matches!(error, CopyError::NoBackup(_)), "{error}");

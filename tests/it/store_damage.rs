@@ -45,9 +45,9 @@ const FACTS: u64 = 22;
 /// How the store was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CloseState {
-    /// Closed: the file `clean` records the end of the log.
+    /// Closed: the file `clean-shutdown` records the end of the log.
     Closed,
-    /// Killed: the file `clean` does not exist.
+    /// Killed: the file `clean-shutdown` does not exist.
     Killed,
 }
 
@@ -361,7 +361,7 @@ fn a_truncated_log_is_refused_or_reported() {
             );
         }
     }
-    // The marker `clean` reveals missing lines at the end, and missing files.
+    // The marker `clean-shutdown` reveals missing lines at the end, and missing files.
     let text = fs::read(stores.template(CloseState::Closed).join(LAST)).unwrap();
     let header = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     let missed: &[&str] = &["commits were taken out", "from a backup", "remove the file"];
@@ -521,7 +521,7 @@ fn data_of_a_newer_maitred_is_refused_and_unchanged() {
     };
     stores.check_damage(
         CloseState::Closed,
-        "clean",
+        "clean-shutdown",
         "of a newer format",
         marker,
         Expectation::Opens,
@@ -534,7 +534,7 @@ fn data_of_a_newer_maitred_is_refused_and_unchanged() {
 fn damaged_marker_and_lock_files_lose_nothing() {
     let mut stores = DamagedStores::new();
     let other = stores.other_template();
-    for file in ["clean", "lock", "watched"] {
+    for file in ["clean-shutdown", "lock", "watched"] {
         let path = stores.template(CloseState::Closed).join(file);
         if file == "watched" {
             WatchState {
@@ -617,9 +617,15 @@ fn damaged_marker_and_lock_files_lose_nothing() {
             Expectation::Opens,
         );
     }
-    let swap = |path: &Path| copy(&other.join("clean"), path);
+    let swap = |path: &Path| copy(&other.join("clean-shutdown"), path);
     let then = Expectation::Refuses(&["is not the log that was closed here", "remove the file"]);
-    stores.check_damage(CloseState::Closed, "clean", "another's", swap, then);
+    stores.check_damage(
+        CloseState::Closed,
+        "clean-shutdown",
+        "another's",
+        swap,
+        then,
+    );
     stores.check_damage(
         CloseState::Closed,
         "lock",
@@ -636,12 +642,12 @@ fn a_damaged_projection_loses_nothing() {
     let mut stores = DamagedStores::new();
     let other = stores.other_template();
     for left in [CloseState::Closed, CloseState::Killed] {
-        let fold = stores.template(left).join("fold");
-        let mut files: Vec<String> = fs::read_dir(fold)
+        let projection = stores.template(left).join("projection");
+        let mut files: Vec<String> = fs::read_dir(projection)
             .unwrap()
             .map(|entry| entry.unwrap())
             .filter(|entry| entry.path().is_file())
-            .map(|entry| format!("fold/{}", entry.file_name().to_string_lossy()))
+            .map(|entry| format!("projection/{}", entry.file_name().to_string_lossy()))
             .collect();
         files.sort();
         assert!(files.len() >= 2, "{files:?}");
@@ -684,16 +690,16 @@ fn a_damaged_projection_loses_nothing() {
         }
         let swap = |path: &Path| {
             remove(path);
-            copy(&other.join("fold"), path);
+            copy(&other.join("projection"), path);
         };
-        stores.check_damage(left, "fold", "another's", swap, Expectation::Opens);
+        stores.check_damage(left, "projection", "another's", swap, Expectation::Opens);
         let nowhere = |path: &Path| {
             remove(path);
             symlink("nowhere", path).unwrap();
         };
         stores.check_damage(
             left,
-            "fold",
+            "projection",
             "a link that leads nowhere",
             nowhere,
             Expectation::Opens,
@@ -863,12 +869,12 @@ fn missing_permissions_are_named_with_the_user_who_needs_them() {
         (FIRST, 0o400, None),
         (LAST, 0o000, Some(who)),
         (LAST, 0o400, Some(who)),
-        ("clean", 0o000, Some(who)),
-        ("clean", 0o400, None),
+        ("clean-shutdown", 0o000, Some(who)),
+        ("clean-shutdown", 0o400, None),
         ("lock", 0o000, Some(who)),
         ("lock", 0o400, Some(who)),
-        ("fold", 0o000, None),
-        ("fold", 0o500, None),
+        ("projection", 0o000, None),
+        ("projection", 0o500, None),
     ];
     for (file, mode, refused) in rows {
         let store = folder.path().join("store");

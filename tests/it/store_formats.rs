@@ -188,7 +188,7 @@ fn a_line_of_another_ledger_is_refused() {
     let header = text.lines().next().expect("a header");
     let forged = String::from_utf8(forged.expect("written").0).expect("UTF-8");
     fs::write(&path, format!("{header}\n{forged}")).expect("written");
-    fs::remove_file(one.1.join("clean")).expect("it was closed");
+    fs::remove_file(one.1.join("clean-shutdown")).expect("it was closed");
     let error = open(&one.1, CreateIfMissing::No, now, &mut |_| {}).map(|_| ());
     let mut text = String::new();
     let mut source: Option<&dyn std::error::Error> = Some(error.as_ref().expect_err("refused"));

@@ -152,7 +152,7 @@ fn a_torn_tail_is_cut_kept_and_reported_and_the_log_goes_on() {
             fs::remove_file(&torn_file).expect("removed");
         }
         // First after a clean end, then after a crash.
-        let acknowledged = log.store.join("clean").exists();
+        let acknowledged = log.store.join("clean-shutdown").exists();
         let opened = open(&log.store).expect("it opens");
         let torn = OpenNotice::TornLineCut {
             file: log.path.clone(),
@@ -313,7 +313,7 @@ fn forge_last_line(log: &LogFixture, facts: &[u8]) {
     let line = line::format_commit(ledger, (4, at(3)), facts, end.chain.hash);
     let (text, _) = line.expect("it can be written");
     log.write(&[&log.text[..last], &text].concat());
-    fs::remove_file(log.store.join("clean")).expect("it was closed");
+    fs::remove_file(log.store.join("clean-shutdown")).expect("it was closed");
 }
 
 #[test]
@@ -354,8 +354,8 @@ fn facts_that_do_not_fit_are_refused_with_their_line_number() {
         "{message}"
     );
     assert!(
-        !log.store.join("fold").exists(),
-        "a half-made fold is not left behind"
+        !log.store.join("projection").exists(),
+        "a half-made projection is not left behind"
     );
 }
 

@@ -136,7 +136,7 @@ fn a_store_that_was_not_closed_is_rebuilt() {
     else {
         panic!("{notice}");
     };
-    assert_eq!(moved, Some(path.join("fold.doubtful-1")));
+    assert_eq!(moved, Some(path.join("projection.doubtful-1")));
     assert_eq!((commits, facts), (5, 17));
     check(&store);
 }
@@ -150,9 +150,9 @@ fn only_the_owner_can_read_the_store() {
     for (name, mode) in [
         ("", 0o700),
         ("log", 0o700),
-        ("fold", 0o700),
+        ("projection", 0o700),
         ("lock", 0o600),
-        ("clean", 0o600),
+        ("clean-shutdown", 0o600),
         ("log/00000001.jsonl", 0o600),
     ] {
         let meta = fs::metadata(path.join(name)).expect(name);
@@ -164,36 +164,38 @@ fn only_the_owner_can_read_the_store() {
 fn any_damage_to_the_projection_rebuilds_it() {
     type Damage = (&'static str, fn(&Path));
     let harms: [Damage; 9] = [
-        ("deleted", |fold| fs::remove_dir_all(fold).expect("removed")),
-        ("emptied", |fold| {
-            fs::remove_dir_all(fold).expect("removed");
-            fs::create_dir(fold).expect("made");
+        ("deleted", |projection| {
+            fs::remove_dir_all(projection).expect("removed")
         }),
-        ("a file in its place", |fold| {
-            fs::remove_dir_all(fold).expect("removed");
-            fs::write(fold, "not a folder").expect("written");
+        ("emptied", |projection| {
+            fs::remove_dir_all(projection).expect("removed");
+            fs::create_dir(projection).expect("made");
         }),
-        ("db emptied", |fold| {
-            fs::write(fold.join("db"), "").expect("written")
+        ("a file in its place", |projection| {
+            fs::remove_dir_all(projection).expect("removed");
+            fs::write(projection, "not a folder").expect("written");
         }),
-        ("db deleted", |fold| {
-            fs::remove_file(fold.join("db")).expect("removed")
+        ("db emptied", |projection| {
+            fs::write(projection.join("db"), "").expect("written")
         }),
-        ("conf deleted", |fold| {
-            fs::remove_file(fold.join("conf")).expect("removed")
+        ("db deleted", |projection| {
+            fs::remove_file(projection.join("db")).expect("removed")
         }),
-        ("db cut in half", |fold| {
-            let db = fs::read(fold.join("db")).expect("read");
-            fs::write(fold.join("db"), &db[..db.len() / 2]).expect("written");
+        ("conf deleted", |projection| {
+            fs::remove_file(projection.join("conf")).expect("removed")
         }),
-        ("db one byte changed", |fold| {
-            let mut db = fs::read(fold.join("db")).expect("read");
+        ("db cut in half", |projection| {
+            let db = fs::read(projection.join("db")).expect("read");
+            fs::write(projection.join("db"), &db[..db.len() / 2]).expect("written");
+        }),
+        ("db one byte changed", |projection| {
+            let mut db = fs::read(projection.join("db")).expect("read");
             let at = db.iter().position(|b| *b == b'b').expect("bo is in there");
             db[at] ^= 1;
-            fs::write(fold.join("db"), db).expect("written");
+            fs::write(projection.join("db"), db).expect("written");
         }),
-        ("noise in all files", |fold| {
-            for entry in fs::read_dir(fold).expect("read") {
+        ("noise in all files", |projection| {
+            for entry in fs::read_dir(projection).expect("read") {
                 let path = entry.expect("read").path();
                 if path.is_file() {
                     let length = fs::metadata(&path).expect("read").len();
@@ -208,7 +210,7 @@ fn any_damage_to_the_projection_rebuilds_it() {
     for (harm, run) in harms {
         store.close().expect("it closes");
         drop(store);
-        run(&path.join("fold"));
+        run(&path.join("projection"));
         let (opened, notice) = open_with_notice(&path);
         assert!(
             matches!(notice, OpenNotice::ProjectionRebuilt { .. }),
@@ -219,7 +221,7 @@ fn any_damage_to_the_projection_rebuilds_it() {
     }
     let doubtful = fs::read_dir(&path).expect("read").filter(|entry| {
         let name = entry.as_ref().expect("read").file_name();
-        name.to_string_lossy().starts_with("fold.doubtful-")
+        name.to_string_lossy().starts_with("projection.doubtful-")
     });
     assert_eq!(doubtful.count(), 2, "only the latest are kept");
 }
@@ -228,7 +230,7 @@ fn any_damage_to_the_projection_rebuilds_it() {
 fn a_store_damaged_while_open_reports_it_or_is_rebuilt_and_never_gives_wrong_data() {
     let (_dir, path) = directory();
     let store = fill(&path);
-    fs::write(path.join("fold/db"), "").expect("written");
+    fs::write(path.join("projection/db"), "").expect("written");
     drop(store);
     let (store, _) = open_with_notice(&path);
     check(&store);
@@ -241,7 +243,7 @@ fn a_damaged_marker_causes_a_rebuild() {
         let mut store = fill(&path);
         store.close().expect("it closes");
         drop(store);
-        fs::write(path.join("clean"), damage).expect("written");
+        fs::write(path.join("clean-shutdown"), damage).expect("written");
         let (store, notice) = open_with_notice(&path);
         assert!(
             matches!(notice, OpenNotice::ProjectionRebuilt { .. }),
@@ -311,7 +313,7 @@ fn commits_that_are_missing_from_the_log_are_detected() {
         "{error}"
     );
     // The remedy that the message names.
-    fs::remove_file(path.join("clean")).expect("removed");
+    fs::remove_file(path.join("clean-shutdown")).expect("removed");
     let (store, _) = open_with_notice(&path);
     assert_eq!(store.head().seq, 3);
 }
@@ -355,9 +357,9 @@ fn no_store_is_created_in_a_read_only_place() {
 #[test]
 fn a_directory_with_anything_else_in_it_is_not_made_a_store() {
     for (name, found) in [
-        ("fold/db", "`fold`"),
-        ("fold.doubtful-1/db", "`fold.doubtful-1`"),
-        ("clean", "`clean`"),
+        ("projection/db", "`projection`"),
+        ("projection.doubtful-1/db", "`projection.doubtful-1`"),
+        ("clean-shutdown", "`clean-shutdown`"),
         ("notes.txt", "`notes.txt`"),
         ("control.sock", "`control.sock`"),
         (".4711x/s", "`.4711x`"),

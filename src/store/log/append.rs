@@ -40,7 +40,7 @@ pub struct AppendedLine {
 pub enum AppendError {
     /// Nothing was written.
     #[error(
-        "write to the log: an earlier write failed; start maitred again, it reads what is there"
+        "write to the log: an earlier write failed; start maitred again: it reads the log as it is"
     )]
     Broken,
     /// Nothing was written.
@@ -50,11 +50,11 @@ pub enum AppendError {
     #[error("write the commit: its instant is outside the years 0 to 9999")]
     TimeOutOfRange,
     /// Nothing was written to the old segment.
-    #[error("begin a new segment of the log")]
+    #[error("start a new segment of the log")]
     Segment(#[source] SegmentError),
     /// The line may have been written.
     #[error(
-        "make the commit durable in {} ({}); start maitred again, it reads what is there",
+        "make the commit durable in {} ({}); start maitred again: it reads the log as it is",
         path.display(),
         if source.kind() == std::io::ErrorKind::StorageFull { "make room first" } else { "see why first" }
     )]

@@ -155,16 +155,16 @@ impl fmt::Display for LedgerId {
 #[derive(Debug, thiserror::Error)]
 pub enum LineFault {
     /// The line does not have the form of a line.
-    #[error("it is not a line of this log")]
+    #[error("this is not a line of this log")]
     Malformed,
     /// The line's hash is not that of its text.
-    #[error("its hash does not fit its text: it was altered")]
+    #[error("its hash does not match its text: the line was altered")]
     HashMismatch,
     /// The line names another hash than that of the line before.
-    #[error("it does not follow the line before it: something was taken out, put in or moved")]
+    #[error("it does not follow the line before it: a line was removed, inserted or moved")]
     ChainBroken,
     /// The commit does not have the next number.
-    #[error("it is commit {found} where commit {expected} belongs")]
+    #[error("it is commit {found} at the place of commit {expected}")]
     WrongNumber {
         /// The number that belongs here.
         expected: u64,
@@ -179,11 +179,12 @@ pub enum LineFault {
     TooLong,
     /// The line is intact, and its contents are not a record of this version.
     #[error(
-        "its hash fits, but not what it says; if a newer maitred wrote it, use that one or a newer"
+        "its hash matches, but its content cannot be read; if a newer maitred wrote it, use that \
+         version or a newer one"
     )]
     InvalidRecord(#[source] RecordError),
     /// The line is intact, and its facts contradict earlier facts.
-    #[error("its hash fits, but its facts do not fit those before it")]
+    #[error("its hash matches, but its facts contradict those before it")]
     Violation(#[source] Violation),
     /// The line has a newer format; the payload is its number.
     #[error("it belongs to format {0}, and this maitred reads up to {FORMAT}: use a newer one")]

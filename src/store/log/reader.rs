@@ -22,8 +22,8 @@ const BUFFER_LENGTH: usize = 256 * 1024;
 pub enum LogError {
     /// A line cannot be accepted.
     #[error(
-        "accept line {line} of {}; nothing was changed: restore the file from a backup, or move it \
-         and what follows aside and accept the loss",
+        "accept line {line} of {}; nothing was changed: restore the file from a backup, or move \
+         it and the lines after it away and accept the loss",
         path.display()
     )]
     Damaged {

@@ -45,7 +45,8 @@ impl HashChain {
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
     /// A segment, whose path is the payload, is missing between others.
-    #[error("find {}: segments after it are there, so it was lost; restore it from a backup", .0.display())]
+    #[error("find {}: segments after it exist, so it was lost; restore it from a backup",
+        .0.display())]
     Missing(PathBuf),
     /// The segment, whose path is the payload, cannot be created at this instant.
     #[error("use {}: an instant outside the years 0 to 9999 cannot be written", .0.display())]

@@ -140,8 +140,8 @@ fn an_unreadable_projection_is_rebuilt() {
         .expect("sled takes anything");
     let error = store.accounts(None, 9).expect_err("that is no account");
     let expected = format!(
-        "the fold's accounts cannot be read; start maitred again: {} is rebuilt from the log",
-        dir.path().join("fold").display()
+        "the projection's accounts cannot be read; start maitred again: {} is rebuilt from the log",
+        dir.path().join("projection").display()
     );
     assert_eq!(error.text, expected);
     assert_eq!(store.is_empty().expect_err("in doubt").text, expected);

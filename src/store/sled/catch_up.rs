@@ -27,7 +27,7 @@ pub enum CatchUpError {
     #[error(transparent)]
     Log(LogError),
     /// The projection itself failed.
-    #[error("bring the fold up to the log")]
+    #[error("bring the projection up to the log")]
     Projection(#[source] StoreError),
 }
 

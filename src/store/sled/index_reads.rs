@@ -202,7 +202,8 @@ fn parse_key_name<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Res
         .ok()
         .and_then(|name| parse(name).ok());
     name.ok_or_else(|| StoreError {
-        text: "read a name in the fold: stop maitred, remove the folder `fold` in the store and \
+        text: "read a name in the projection: stop maitred, remove the folder `projection` in the \
+         store and \
                start again; it is rebuilt from the log"
             .to_owned(),
         source: None,

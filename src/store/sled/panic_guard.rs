@@ -27,29 +27,30 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
     /// sled reported an error.
-    #[error("use the fold{}", sled_remedy(.0))]
+    #[error("use the projection{}", sled_remedy(.0))]
     Sled(#[from] ::sled::Error),
     /// sled panicked.
-    #[error("use the fold: sled panicked")]
+    #[error("use the projection: sled panicked")]
     Panicked,
     /// sled did not answer; the payload is how long the caller waited.
     #[error(
-        "use the fold: sled has not answered for {}, as happens when the disk fails or is full (make \
+        "use the projection: sled has not answered for {}, as happens when the disk fails or is \
+         full (make \
          room, or see the kernel's log)",
         humantime::format_duration(*.0)
     )]
     TimedOut(Duration),
     /// The system provides no thread for the database.
-    #[error("use the fold: there is no thread for it")]
+    #[error("use the projection: its thread could not be started")]
     Thread(#[source] std::io::Error),
     /// The database was closed already.
-    #[error("use the fold: it was let go of")]
+    #[error("use the projection: it was closed")]
     Released,
     /// sled was closed, and still holds its files.
-    #[error("use the fold: sled does not let go of its files")]
+    #[error("use the projection: sled does not close its files")]
     NotReleased,
     /// A file operation around the database failed.
-    #[error("use the fold's files")]
+    #[error("use the projection's files")]
     Disk(#[from] DiskError),
 }
 
@@ -154,7 +155,8 @@ impl GuardedSled {
 impl Drop for GuardedSled {
     fn drop(&mut self) {
         if let Err(error) = self.release() {
-            tracing::warn!(%error, "the fold was let go of in disorder; the next start makes it anew");
+            tracing::warn!(%error, "the projection was not closed cleanly; the next start \
+             rebuilds it");
         }
     }
 }

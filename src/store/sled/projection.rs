@@ -24,7 +24,7 @@ use super::rows::ProjectionRow;
 use super::value_chunks::{self, CHUNK_COUNT_BYTES};
 
 /// The folder's name in the store's directory.
-pub const NAME: &str = "fold";
+pub const NAME: &str = "projection";
 
 /// Transactions between two flushes: many more have made sled hang forever.
 const FLUSH_EVERY: u32 = 16;
@@ -319,7 +319,7 @@ impl Projection {
 
     /// Puts the projection in doubt, because this version cannot have written what it holds.
     pub(super) fn mark_unreadable(&self, tree: Tree) -> StoreError {
-        self.put_in_doubt(format!("the fold's {} cannot be read", tree.name()))
+        self.put_in_doubt(format!("the projection's {} cannot be read", tree.name()))
     }
 
     fn put_in_doubt(&self, reason: String) -> StoreError {

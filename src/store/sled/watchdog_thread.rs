@@ -32,7 +32,7 @@ impl Worker {
     pub fn start(timeout: Duration) -> std::io::Result<Self> {
         let (jobs, job_receiver): (_, Receiver<Job>) = channel();
         thread::Builder::new()
-            .name("fold".to_owned())
+            .name("projection".to_owned())
             .spawn(move || job_receiver.into_iter().for_each(|job| job()))?;
         Ok(Self { jobs, timeout })
     }

@@ -131,7 +131,7 @@ pub struct FailingDiskRun {
 /// Adds projections that were set aside before: so many that the run removes one.
 fn add_doubtful_projections(path: &Path) {
     for number in [1, 2] {
-        let old = path.join(format!("fold.doubtful-{number}"));
+        let old = path.join(format!("projection.doubtful-{number}"));
         fs::create_dir(&old).unwrap();
         fs::write(old.join("db"), "old").unwrap();
     }

@@ -167,11 +167,11 @@ impl SoakRun {
             }
         }
         let is: Measurements = self.daemon.measure();
-        let (log, fold) = self.fixture.log_and_other_sizes();
+        let (log, projection) = self.fixture.log_and_other_sizes();
         DayStats {
             rss: is["rss"],
             log,
-            projection: fold,
+            projection,
             charges: is["charges"],
             notes: is["notes"],
             intents: is["intents"],
@@ -198,7 +198,7 @@ pub fn soak(days: usize) {
         fixture,
     };
     eprintln!(
-        "| day | RSS KiB | log KiB | fold KiB | charges | notes | commits | decisions | changes |"
+        "| day | RSS KiB | log KiB | projection KiB | charges | notes | commits | decisions | changes |"
     );
     eprintln!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut all = Vec::new();
@@ -279,17 +279,17 @@ fn check_flat(days: &[DayStats]) {
     }
     // The projection grows with the log, and no faster. It consists of segments, so this is a rough
     // measure.
-    let fold = |of: &[DayStats]| {
+    let log_share = |of: &[DayStats]| {
         of.iter()
             .map(|day| day.projection * 100 / day.log)
             .max()
             .unwrap()
     };
-    let (was, is) = (fold(middle), fold(last));
-    eprintln!("the fold is {was}, then {is} hundredths of the log");
+    let (was, is) = (log_share(middle), log_share(last));
+    eprintln!("the projection is {was}, then {is} hundredths of the log");
     assert!(
         is * 100 <= was * MAX_GROWTH_PERCENT,
-        "fold: {is} after {was}"
+        "projection: {is} after {was}"
     );
     // The log's bytes for one decision stay the same.
     let each = |of: &[DayStats]| {

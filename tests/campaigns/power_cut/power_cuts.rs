@@ -71,8 +71,8 @@ fn notes_commits(note: &str) -> bool {
 /// Returns true if the projection is moved aside, or is created although there are commits.
 fn begins_rebuild(op: &TraceOp, has_commits: bool) -> bool {
     match op {
-        TraceOp::Rename { to, .. } => to.to_string_lossy().contains("/fold.doubtful-"),
-        TraceOp::MakeDir { path } => has_commits && path.ends_with("fold"),
+        TraceOp::Rename { to, .. } => to.to_string_lossy().contains("/projection.doubtful-"),
+        TraceOp::MakeDir { path } => has_commits && path.ends_with("projection"),
         TraceOp::Begin
         | TraceOp::Open { .. }
         | TraceOp::Copy { .. }
@@ -101,7 +101,7 @@ fn next_phase(now: LedgerPhase, op: &TraceOp, path: Option<&Path>) -> LedgerPhas
     let has = |text: &str| path.is_some_and(|path| path.to_string_lossy().contains(text));
     let is_write = matches!(op, TraceOp::Write { .. });
     match now {
-        LedgerPhase::Opening if has("/fold") => LedgerPhase::OpeningProjection,
+        LedgerPhase::Opening if has("/projection") => LedgerPhase::OpeningProjection,
         LedgerPhase::Committing if has(".jsonl.new") => LedgerPhase::BeginningSegment,
         LedgerPhase::Committing | LedgerPhase::BeginningSegment
             if is_write && has(".jsonl") && !has(".new") =>
@@ -196,8 +196,8 @@ pub fn log_syncs(ops: &[TraceOp]) -> Vec<u64> {
     for op in ops {
         match op {
             TraceOp::Open { fd, path, .. } => {
-                let folds = path.to_string_lossy().contains("/fold");
-                open.insert(*fd, folds);
+                let projections = path.to_string_lossy().contains("/projection");
+                open.insert(*fd, projections);
             }
             TraceOp::Range => count += 1,
             TraceOp::Sync { fd, .. } => {
