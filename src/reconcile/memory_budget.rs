@@ -14,18 +14,18 @@ pub(super) struct MemoryBudget(usize);
 
 impl MemoryBudget {
     /// Returns a budget of this many bytes.
-    pub fn new(bytes: usize) -> Self {
+    pub(super) fn new(bytes: usize) -> Self {
         Self(bytes)
     }
 
     /// Takes the memory that the booking needs. Returns false if the booking does not fit; then
     /// nothing is taken.
-    pub fn reserve(&mut self, booking: &Booking) -> bool {
+    pub(super) fn reserve(&mut self, booking: &Booking) -> bool {
         self.reserve_all(std::slice::from_ref(booking))
     }
 
     /// Does the same as [`MemoryBudget::reserve`] for all bookings together, or for none.
-    pub fn reserve_all(&mut self, bookings: &[Booking]) -> bool {
+    pub(super) fn reserve_all(&mut self, bookings: &[Booking]) -> bool {
         let total: usize = bookings.iter().map(total_bytes).sum();
         let remaining = self.0.checked_sub(total);
         self.0 = remaining.unwrap_or(self.0);
@@ -33,7 +33,7 @@ impl MemoryBudget {
     }
 
     /// Gives back the memory of a booking that is not kept any more.
-    pub fn release(&mut self, booking: &Booking) {
+    pub(super) fn release(&mut self, booking: &Booking) {
         self.0 += total_bytes(booking);
     }
 }

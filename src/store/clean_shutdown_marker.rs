@@ -1,7 +1,7 @@
 //! How far the projection has come, recorded in two places: in the projection itself, with every
-//! commit, and in the file `clean-shutdown` next to it, only while the projection is closed and durable. The
-//! projection is trusted if both agree, its files are unchanged since it was closed, and the log
-//! has the recorded line.
+//! commit, and in the file `clean-shutdown` next to it, only while the projection is closed and
+//! durable. The projection is trusted if both agree, its files are unchanged since it was closed,
+//! and the log has the recorded line.
 
 use std::path::{Path, PathBuf};
 

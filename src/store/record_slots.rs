@@ -9,7 +9,7 @@ use crate::domain::request::{Charge, Request};
 
 /// How many commit numbers are kept with a record. When there are this many, they move to a page of
 /// their own, so that a record does not grow with its history.
-pub const HISTORY_PAGE_LENGTH: usize = 64;
+pub(super) const HISTORY_PAGE_LENGTH: usize = 64;
 
 /// A record as it is now, and whether it changed.
 pub(super) struct Slot<T> {

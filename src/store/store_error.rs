@@ -7,7 +7,7 @@ use super::port::StoreError;
 
 /// Returns the error with the texts of its whole chain. The chain itself is not kept, because it may
 /// borrow or may not be sent to another thread.
-pub fn to_store_error(error: &dyn Error) -> StoreError {
+pub(super) fn to_store_error(error: &dyn Error) -> StoreError {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -17,7 +17,7 @@ const MAX_COMPARISONS: usize = 200_000;
 ///
 /// # Errors
 /// Fails when there is such an account, and when the store cannot be read.
-pub fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
+pub(super) fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
     let found = find_similar_names(store, [name], 1)?;
     let Some((_, near)) = found.first() else {
         return Ok(());
@@ -36,7 +36,7 @@ pub fn refuse_similar_name(store: &dyn Store, name: &AccountId) -> Result<(), Re
 ///
 /// # Errors
 /// Fails when the store cannot be read.
-pub fn find_similar_names<'a>(
+pub(super) fn find_similar_names<'a>(
     store: &dyn Store,
     names: impl IntoIterator<Item = &'a AccountId>,
     at_most: usize,

@@ -17,16 +17,16 @@ const PERSISTENT_CODES: [&str; 2] = [CLOCK_OFF, RESTORE_OPEN];
 
 /// The problems of the last report.
 #[derive(Debug, Default)]
-pub struct ReportedProblems(BTreeMap<(&'static str, String), Problem>);
+pub(super) struct ReportedProblems(BTreeMap<(&'static str, String), Problem>);
 
 /// Event types of pending requests that no gate names.
 #[derive(Debug, Default)]
-pub struct UngatedEventTypes(BTreeSet<EventTypeId>);
+pub(super) struct UngatedEventTypes(BTreeSet<EventTypeId>);
 
 impl UngatedEventTypes {
     /// Logs each event type once while requests for it are pending. A slug that is mistyped in a
     /// gate shows up here, and nowhere else while the daemon runs.
-    pub fn record<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) {
+    pub(super) fn record<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) {
         let mut pending = BTreeMap::new();
         for request in requests {
             let ungated = request
@@ -53,7 +53,7 @@ impl UngatedEventTypes {
 
 impl ReportedProblems {
     /// Records the current problems, and logs those that were not reported before.
-    pub fn record(&mut self, problems: &[Problem]) {
+    pub(super) fn record(&mut self, problems: &[Problem]) {
         let mut current = BTreeMap::new();
         for problem in problems {
             let key = problem_key(problem);
@@ -75,7 +75,7 @@ impl ReportedProblems {
     }
 
     /// Returns the problems that `status` shows.
-    pub fn persistent(&self) -> impl Iterator<Item = ProblemView> {
+    pub(super) fn persistent(&self) -> impl Iterator<Item = ProblemView> {
         let problems = self.0.values();
         let persistent = problems.filter(|problem| PERSISTENT_CODES.contains(&problem.code));
         persistent.map(views::problem)

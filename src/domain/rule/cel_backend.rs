@@ -22,14 +22,14 @@ use super::variable;
 
 /// The most values (elements of lists and maps included) that an expression with a macro may read.
 /// Each macro iterates over them once.
-pub const MAX_VALUES: usize = 2_000;
+pub(super) const MAX_VALUES: usize = 2_000;
 
 /// The most values that an expression without a macro may read. The answer of a lookup has at most
 /// 64 KiB, and so fewer values than this.
-pub const MAX_VALUES_WITHOUT_MACRO: usize = 50_000;
+pub(super) const MAX_VALUES_WITHOUT_MACRO: usize = 50_000;
 
 /// The most text that an expression may read, in bytes.
-pub const MAX_TEXT_BYTES: usize = 256 * 1024;
+pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
 
 /// CEL's standard library, and `matches` with a compiled pattern.
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| {

@@ -18,11 +18,11 @@ use super::types::{Type, ValueKind};
 
 /// The most nodes of an expression, including those into which macros expand. Evaluating a node
 /// takes a few hundred nanoseconds.
-pub const MAX_NODES: usize = 300;
+pub(super) const MAX_NODES: usize = 300;
 
 /// How deep nodes may nest. Evaluation recurses once per level, on the caller's stack. The parser
 /// balances `&&` and `||`, so that chains of them add few levels.
-pub const MAX_DEPTH: usize = 24;
+pub(super) const MAX_DEPTH: usize = 24;
 
 /// The most diagnostics that are reported together.
 const MAX_DIAGNOSTICS: usize = 20;

@@ -8,11 +8,11 @@ use cel::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
 
 /// The largest compiled pattern, in bytes. `\w{200}` would be a hundred times as large.
-pub const MAX_PATTERN_BYTES: usize = 256 * 1024;
+pub(super) const MAX_PATTERN_BYTES: usize = 256 * 1024;
 
 /// The longest text that is searched, in bytes. A search never takes more time than in proportion
 /// to text and pattern. Titles and answers are shorter than this.
-pub const MAX_SEARCHED_BYTES: usize = 16 * 1024;
+pub(super) const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
 /// The type under which the `cel` crate knows a compiled pattern.
 pub(super) static PATTERN: Type = Type::new_unspecified_type("maitred.pattern");

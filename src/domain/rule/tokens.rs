@@ -7,14 +7,14 @@ use std::ops::Range;
 use super::diagnostic::RuleDiagnostic;
 
 /// The longest expression, in bytes. Real ones are a line or two.
-pub const MAX_EXPRESSION_BYTES: usize = 4 * 1024;
+pub(super) const MAX_EXPRESSION_BYTES: usize = 4 * 1024;
 
 /// The most tokens (names, literals, operators, brackets) of an expression. In the worst case, such
 /// as `1+1+1+…`, the parser recurses once per token.
-pub const MAX_TOKENS: usize = 500;
+pub(super) const MAX_TOKENS: usize = 500;
 
 /// How deep brackets may nest. Each level costs the parser about ten calls.
-pub const MAX_NESTING: usize = 20;
+pub(super) const MAX_NESTING: usize = 20;
 
 /// All tokens of an expression, in order.
 #[derive(Debug, Default)]

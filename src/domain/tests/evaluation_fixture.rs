@@ -15,9 +15,9 @@ use crate::domain::request::{Charge, OperatorReview};
 use crate::domain::snapshot::{CountedBooking, Lookups, PinResult};
 use crate::domain::time::Time;
 
-pub const DECLINE: Decision = Decision::Decline;
+pub(super) const DECLINE: Decision = Decision::Decline;
 /// A request that meets every rule, until it is changed.
-pub struct EvaluationCase {
+pub(super) struct EvaluationCase {
     pub gate: Gate,
     pub bookings: Vec<Booking>,
     pub event_type: Option<Option<EventType>>,
@@ -39,7 +39,7 @@ pub struct EvaluationCase {
     pub first_evaluated: Time,
 }
 
-pub fn valid_case() -> EvaluationCase {
+pub(super) fn valid_case() -> EvaluationCase {
     EvaluationCase {
         gate: modify(gate(), |g| g.cost = 2),
         bookings: vec![booking("a")],
@@ -62,7 +62,7 @@ pub fn valid_case() -> EvaluationCase {
     }
 }
 
-pub fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluation {
+pub(super) fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluation {
     let case = modify(valid_case(), change);
     let bookings: Vec<&Booking> = case.bookings.iter().collect();
     let since: Vec<(String, Time)> = REASON_CODES
@@ -118,14 +118,14 @@ fn assert_findings_fit_the_table(findings: &[Finding]) {
     }
 }
 
-pub fn wait_until(minutes: i64) -> Decision {
+pub(super) fn wait_until(minutes: i64) -> Decision {
     Decision::Wait {
         until: Some(at_minute(minutes)),
     }
 }
 
 #[track_caller]
-pub fn check(
+pub(super) fn check(
     change: impl FnOnce(&mut EvaluationCase),
     decision: Decision,
     codes: &[ReasonCode],
@@ -141,16 +141,16 @@ pub fn check(
 }
 
 #[track_caller]
-pub fn check_text(change: impl FnOnce(&mut EvaluationCase), expect: &str) {
+pub(super) fn check_text(change: impl FnOnce(&mut EvaluationCase), expect: &str) {
     let evaluation = evaluate_case(change);
     assert_eq!(evaluation.decision, DECLINE);
     assert_eq!(messages::join_reasons(&evaluation.reasons), expect);
 }
 
-pub fn set_low_balance(case: &mut EvaluationCase) {
+pub(super) fn set_low_balance(case: &mut EvaluationCase) {
     case.account = Some(account("bo@example.com", 1));
 }
 
-pub fn remove_account(case: &mut EvaluationCase) {
+pub(super) fn remove_account(case: &mut EvaluationCase) {
     case.account = None;
 }

@@ -26,60 +26,60 @@ use crate::domain::request::{CallKind, Charge, ChargeState, Request, RequestStat
 use crate::domain::snapshot::{OpenIntent, Snapshot};
 use crate::domain::time::{Span, Time};
 
-pub const OWN_HOST: HostId = HostId(1);
-pub const CLUB_EVENT_TYPE: EventTypeId = EventTypeId(7);
+pub(super) const OWN_HOST: HostId = HostId(1);
+pub(super) const CLUB_EVENT_TYPE: EventTypeId = EventTypeId(7);
 
 /// The instant of every test, in whole milliseconds.
-pub fn now() -> Time {
+pub(super) fn now() -> Time {
     DateTime::from_timestamp_millis(1_800_000_000_123).expect("in range")
 }
 
 /// Returns the instant that is this many minutes after `now`.
-pub fn at_minute(minutes: i64) -> Time {
+pub(super) fn at_minute(minutes: i64) -> Time {
     now() + Span::minutes(minutes)
 }
 
 /// Changes a value and returns it.
-pub fn modify<T>(mut thing: T, change: impl FnOnce(&mut T)) -> T {
+pub(super) fn modify<T>(mut thing: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut thing);
     thing
 }
 
-pub fn uid(text: &str) -> BookingUid {
+pub(super) fn uid(text: &str) -> BookingUid {
     BookingUid::parse(text).expect("a uid")
 }
 
-pub fn request_id(text: &str) -> RequestId {
+pub(super) fn request_id(text: &str) -> RequestId {
     RequestId::parse(text).expect("a request's id")
 }
 
-pub fn account_id(text: &str) -> AccountId {
+pub(super) fn account_id(text: &str) -> AccountId {
     AccountId::parse(text).expect("an account's id")
 }
 
-pub fn address(text: &str) -> Address {
+pub(super) fn address(text: &str) -> Address {
     Address::parse(text).expect("an address")
 }
 
-pub fn grant_reference(text: &str) -> Reference {
+pub(super) fn grant_reference(text: &str) -> Reference {
     Reference::parse(text).expect("a reference")
 }
 
-pub fn booking_ref(text: &str) -> BookingRef {
+pub(super) fn booking_ref(text: &str) -> BookingRef {
     BookingRef {
         uid: uid(text),
         id: None,
     }
 }
 
-pub fn part(from: &str, credits: Credits) -> LotPart {
+pub(super) fn part(from: &str, credits: Credits) -> LotPart {
     LotPart {
         grant: grant_reference(from),
         credits,
     }
 }
 
-pub fn host(id: HostId) -> Option<Host> {
+pub(super) fn host(id: HostId) -> Option<Host> {
     Some(Host {
         id: Some(id),
         address: None,
@@ -88,7 +88,7 @@ pub fn host(id: HostId) -> Option<Host> {
     })
 }
 
-pub fn booker(text: &str) -> Option<Booker> {
+pub(super) fn booker(text: &str) -> Option<Booker> {
     Some(Booker {
         address: address(text),
         name: None,
@@ -99,7 +99,7 @@ pub fn booker(text: &str) -> Option<Booker> {
 
 /// Returns a pending booking of the club by Bo for tomorrow, half an hour long, requested an hour
 /// ago.
-pub fn booking(name: &str) -> Booking {
+pub(super) fn booking(name: &str) -> Booking {
     Booking {
         title: "Book club".to_owned(),
         host: host(OWN_HOST),
@@ -118,7 +118,7 @@ pub fn booking(name: &str) -> Booking {
 
 /// Returns a booking as `booking` does, but by this booker, `slot` half hours later, and requested
 /// `created` minutes after `now`.
-pub fn booking_by(name: &str, booker_address: &str, slot: i64, created: i64) -> Booking {
+pub(super) fn booking_by(name: &str, booker_address: &str, slot: i64, created: i64) -> Booking {
     modify(booking(name), |b| {
         b.booker = booker(booker_address);
         b.start += Span::minutes(30 * slot);
@@ -128,17 +128,17 @@ pub fn booking_by(name: &str, booker_address: &str, slot: i64, created: i64) -> 
 }
 
 /// Returns an occurrence of the series, in this slot.
-pub fn occurrence(series: &str, name: &str, slot: i64) -> Booking {
+pub(super) fn occurrence(series: &str, name: &str, slot: i64) -> Booking {
     modify(booking_by(name, "bo@example.com", slot, -60), |b| {
         b.series = Some(request_id(series));
     })
 }
 
-pub fn with_status(booking: Booking, status: BookingStatus) -> Booking {
+pub(super) fn with_status(booking: Booking, status: BookingStatus) -> Booking {
     modify(booking, |b| b.status = status)
 }
 
-pub fn event_type() -> EventType {
+pub(super) fn event_type() -> EventType {
     EventType {
         id: CLUB_EVENT_TYPE,
         slug: "club".to_owned(),
@@ -158,7 +158,7 @@ pub fn event_type() -> EventType {
 }
 
 /// Returns a lot that still has all credits of its grant.
-pub fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
+pub(super) fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
     Lot {
         grant: grant_reference(name),
         granted: credits,
@@ -169,7 +169,7 @@ pub fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
 }
 
 /// Returns an account with these lots, in this order.
-pub fn account_with_lots(id: &str, lots: Vec<Lot>) -> Account {
+pub(super) fn account_with_lots(id: &str, lots: Vec<Lot>) -> Account {
     modify(Account::new(account_id(id), at_minute(-10_000)), |a| {
         a.version = 1;
         a.totals.granted = lots.iter().map(|lot| lot.remaining).sum();
@@ -178,12 +178,12 @@ pub fn account_with_lots(id: &str, lots: Vec<Lot>) -> Account {
 }
 
 /// Returns an account with credits that never expire. With 0 credits, the account has no lot.
-pub fn account(id: &str, credits: Credits) -> Account {
+pub(super) fn account(id: &str, credits: Credits) -> Account {
     let lots = (credits > 0).then(|| lot(&format!("g-{id}"), credits, None));
     account_with_lots(id, lots.into_iter().collect())
 }
 
-pub fn gate() -> Gate {
+pub(super) fn gate() -> Gate {
     Gate {
         name: "club".to_owned(),
         event_types: vec![EventTypeKey::Slug("club".to_owned())],
@@ -197,7 +197,7 @@ pub fn gate() -> Gate {
     }
 }
 
-pub fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy {
         gates: vec![gate()],
         hosts: Vec::new(),
@@ -218,12 +218,12 @@ pub fn policy() -> Policy {
 }
 
 /// Returns the policy with a change to its one gate.
-pub fn policy_with(change: impl FnOnce(&mut Gate)) -> Policy {
+pub(super) fn policy_with(change: impl FnOnce(&mut Gate)) -> Policy {
     modify(policy(), |p| change(&mut p.gates[0]))
 }
 
 /// Returns a snapshot in which these bookings are pending and these accounts exist.
-pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
+pub(super) fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
     let observe = |booking| TimestampedBooking {
         booking,
         read_at: now(),
@@ -266,7 +266,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
 }
 
 /// Returns a recorded intent of Bo's to confirm these bookings at 1 credit each.
-pub fn intent(id: &str, bookings: &[&str]) -> Request {
+pub(super) fn intent(id: &str, bookings: &[&str]) -> Request {
     Request {
         id: request_id(id),
         bookings: bookings.iter().map(|name| booking_ref(name)).collect(),
@@ -305,7 +305,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
 }
 
 /// Changes an intent into one to decline.
-pub fn to_decline(request: Request) -> Request {
+pub(super) fn to_decline(request: Request) -> Request {
     modify(request, |r| {
         r.decision = Decision::Decline;
         r.call = Some(CallKind::Decline);
@@ -314,7 +314,7 @@ pub fn to_decline(request: Request) -> Request {
 }
 
 /// Returns Bo's charge for a booking tomorrow, of one credit from Bo's only lot.
-pub fn charge(name: &str, state: ChargeState) -> Charge {
+pub(super) fn charge(name: &str, state: ChargeState) -> Charge {
     Charge {
         booking: booking_ref(name),
         request: request_id(name),
@@ -336,7 +336,7 @@ pub fn charge(name: &str, state: ChargeState) -> Charge {
 }
 
 /// Returns the intent as a pass observes it: with holds for its bookings, which have these states.
-pub fn open_intent(request: Request, states: &[(&str, BookingState)]) -> OpenIntent {
+pub(super) fn open_intent(request: Request, states: &[(&str, BookingState)]) -> OpenIntent {
     let held_charge = |booking: &BookingRef| charge(booking.uid.as_str(), ChargeState::Held);
     OpenIntent {
         charges: match request.decision {
@@ -355,14 +355,21 @@ pub fn open_intent(request: Request, states: &[(&str, BookingState)]) -> OpenInt
     }
 }
 
-pub fn booking_states(states: &[(&str, BookingState)]) -> BTreeMap<BookingUid, BookingState> {
+pub(super) fn booking_states(
+    states: &[(&str, BookingState)],
+) -> BTreeMap<BookingUid, BookingState> {
     states
         .iter()
         .map(|(name, state)| (uid(name), *state))
         .collect()
 }
 
-pub fn grant_fact(reference: &str, account: &str, credits: Credits, expires: Option<Time>) -> Fact {
+pub(super) fn grant_fact(
+    reference: &str,
+    account: &str,
+    credits: Credits,
+    expires: Option<Time>,
+) -> Fact {
     Fact::Credit(CreditFact::Grant {
         reference: grant_reference(reference),
         account: account_id(account),
@@ -372,7 +379,7 @@ pub fn grant_fact(reference: &str, account: &str, credits: Credits, expires: Opt
     })
 }
 
-pub fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) -> Fact {
+pub(super) fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) -> Fact {
     Fact::Charge(ChargeFact::Hold {
         booking: booking_ref(name),
         request: request_id(request),
@@ -386,14 +393,14 @@ pub fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) 
     })
 }
 
-pub fn decided_fact(request: Request) -> Fact {
+pub(super) fn decided_fact(request: Request) -> Fact {
     Fact::Request(RequestFact::Decided {
         request: request.into(),
     })
 }
 
 /// Describes a plan in words, one line per step: `a confirm enough send confirm a, hold a 1`.
-pub fn describe_plan(plan: &Plan) -> Vec<String> {
+pub(super) fn describe_plan(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(describe_step).collect()
 }
 
@@ -426,13 +433,13 @@ fn describe_hold(fact: &Fact) -> Option<String> {
 }
 
 /// Plans, and describes the plan in words.
-pub fn describe_planned(snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
+pub(super) fn describe_planned(snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
     describe_plan(&plan(snapshot, policy))
 }
 
 /// Returns the reason of an entry that has this text.
 #[track_caller]
-pub fn reason_with_text(text: &str) -> EntryReason {
+pub(super) fn reason_with_text(text: &str) -> EntryReason {
     use NotConfirmed as Found;
     let states = [
         Found::Pending,

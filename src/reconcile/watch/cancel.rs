@@ -41,7 +41,7 @@ pub(super) struct CancelReason {
 
 impl CancelReason {
     /// Returns the reason with this code and the text that belongs to the code.
-    pub fn from_code(code: ReasonCode) -> Self {
+    pub(super) fn from_code(code: ReasonCode) -> Self {
         let text = match code {
             ReasonCode::Revived => messages::revived_cancelled(),
             _ => messages::unmanaged_cancelled(),

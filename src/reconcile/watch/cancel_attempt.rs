@@ -38,7 +38,7 @@ impl OwnNames {
     }
 
     /// Returns true if the cancellation of this booking counts as maitred's own.
-    pub fn includes(&self, booking: &Booking) -> bool {
+    pub(super) fn includes(&self, booking: &Booking) -> bool {
         match self {
             Self::Never => false,
             Self::Any => true,

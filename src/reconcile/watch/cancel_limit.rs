@@ -16,13 +16,13 @@ pub(super) struct CancelLimit {
 
 impl CancelLimit {
     /// Returns the limit with this many cancellations left.
-    pub fn new(left: usize) -> Self {
+    pub(super) fn new(left: usize) -> Self {
         Self { left }
     }
 
     /// Takes one of the cancellations that are left, and returns whether there was one. If there is
     /// none, this is reported, once per watch. Every server refuses to cancel a past booking.
-    pub fn take(&mut self, booking: &Booking, now: Time, report: &mut WatchReport) -> bool {
+    pub(super) fn take(&mut self, booking: &Booking, now: Time, report: &mut WatchReport) -> bool {
         if booking.end <= now {
             return false;
         }

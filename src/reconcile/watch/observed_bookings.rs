@@ -49,7 +49,7 @@ impl Default for ObservedBookings {
 
 impl ObservedBookings {
     /// Creates an empty collection that keeps no more than this many bytes.
-    pub fn with_budget(bytes: usize) -> Self {
+    pub(super) fn with_budget(bytes: usize) -> Self {
         Self {
             budget: MemoryBudget::new(bytes),
             bookings: BTreeMap::new(),
@@ -64,17 +64,17 @@ impl ObservedBookings {
     }
 
     /// Returns true if the booking was seen.
-    pub fn contains(&self, uid: &BookingUid) -> bool {
+    pub(super) fn contains(&self, uid: &BookingUid) -> bool {
         self.bookings.contains_key(uid)
     }
 
     /// Returns the booking as it was last seen; `None` if it was not seen.
-    pub fn get(&self, uid: &BookingUid) -> Option<&Booking> {
+    pub(super) fn get(&self, uid: &BookingUid) -> Option<&Booking> {
         self.bookings.get(uid)
     }
 
     /// Returns every booking that was seen.
-    pub fn bookings(&self) -> impl Iterator<Item = &Booking> {
+    pub(super) fn bookings(&self) -> impl Iterator<Item = &Booking> {
         self.bookings.values()
     }
 
@@ -97,29 +97,29 @@ impl ObservedBookings {
     }
 
     /// Adds a booking that was read individually, if there is room for it.
-    pub fn insert(&mut self, booking: Booking) {
+    pub(super) fn insert(&mut self, booking: Booking) {
         self.add(booking);
     }
 
     /// Returns true if another booking that was seen says that it replaced this one.
-    pub fn is_replaced(&self, uid: &BookingUid) -> bool {
+    pub(super) fn is_replaced(&self, uid: &BookingUid) -> bool {
         self.successors.contains_key(uid)
     }
 
     /// Returns the bookings of a series that were seen.
-    pub fn bookings_of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
+    pub(super) fn bookings_of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
         let in_series = move |one: &&Booking| one.series.as_ref() == Some(series);
         self.bookings.values().filter(in_series)
     }
 
     /// Returns the uids of the bookings that were seen: charges may be recorded under these uids.
-    pub fn uids(&self) -> BTreeSet<BookingUid> {
+    pub(super) fn uids(&self) -> BTreeSet<BookingUid> {
         self.bookings.keys().cloned().collect()
     }
 
     /// Returns the bookings that a booking that was seen replaced, and that were not seen
     /// themselves.
-    pub fn unseen_predecessors(&self) -> Vec<BookingUid> {
+    pub(super) fn unseen_predecessors(&self) -> Vec<BookingUid> {
         let predecessors = self.successors.keys();
         predecessors
             .filter(|uid| !self.contains(uid))
@@ -129,12 +129,12 @@ impl ObservedBookings {
 
     /// Returns true if every row could be read, and every requested chain could be followed to its
     /// end.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         !self.has_unread
     }
 
     /// Adds every page of a listing. Returns false if there are more pages than may be read.
-    pub async fn list(
+    pub(super) async fn list(
         &mut self,
         ports: &Ports<'_>,
         select: &BookingFilter,
@@ -183,7 +183,7 @@ impl ObservedBookings {
     }
 
     /// Adds the first page of a listing: bookings that it does not show are read individually.
-    pub async fn list_first_page(
+    pub(super) async fn list_first_page(
         &mut self,
         ports: &Ports<'_>,
         select: &BookingFilter,
@@ -199,7 +199,7 @@ impl ObservedBookings {
     }
 
     /// Reads individually the bookings of those charges that no listing has shown.
-    pub async fn read_charged_bookings(
+    pub(super) async fn read_charged_bookings(
         &mut self,
         ports: &Ports<'_>,
         charges: &[Charge],

@@ -18,7 +18,7 @@ pub(super) struct RescheduleChain {
 
 impl ObservedBookings {
     /// Returns the booking and its successors, one after the other.
-    pub async fn follow_chain(
+    pub(super) async fn follow_chain(
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,

@@ -13,7 +13,7 @@ pub(super) struct SeriesOccurrences(BTreeMap<RequestId, Option<Vec<BookingUid>>>
 impl SeriesOccurrences {
     /// Returns the occurrences of a series, whatever their status, or `None` if they could not be
     /// read. Each series is read once.
-    pub async fn read(
+    pub(super) async fn read(
         &mut self,
         ports: &Ports<'_>,
         series: &RequestId,

@@ -40,7 +40,7 @@ pub(super) struct UnresolvedFinding {
 
 impl UnresolvedFinding {
     /// Returns a finding about the booking, which ends with the booking.
-    pub fn new(
+    pub(super) fn new(
         booking: &Booking,
         code: UnresolvedCode,
         account: Option<AccountId>,
@@ -57,7 +57,7 @@ impl UnresolvedFinding {
 
     /// Returns the fact that lists the finding, unless it is on the list already, an operator took
     /// it off, or its time is over.
-    pub fn into_fact(self, items: &[UnresolvedBooking], now: Time) -> Option<Fact> {
+    pub(super) fn into_fact(self, items: &[UnresolvedBooking], now: Time) -> Option<Fact> {
         let is_listed = |item: &UnresolvedBooking| {
             item.is_open() && item.code == self.code && item.until == Some(self.until)
         };

@@ -13,7 +13,7 @@ use crate::domain::rule::expression::Expression;
 use crate::domain::time::{Span, Time};
 
 /// The values from which a `RuleContext` borrows.
-pub struct RequestFixture {
+pub(super) struct RequestFixture {
     pub booking: Booking,
     pub account: Option<Account>,
     pub lookups: BTreeMap<String, Answer>,
@@ -23,11 +23,11 @@ pub struct RequestFixture {
 }
 
 /// Returns Tuesday 2026-12-01, 18:00 in Berlin.
-pub fn start() -> Time {
+pub(super) fn start() -> Time {
     parse_time("2026-12-01T17:00:00Z")
 }
 
-pub fn parse_time(text: &str) -> Time {
+pub(super) fn parse_time(text: &str) -> Time {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
@@ -47,7 +47,7 @@ fn answer_map(
 }
 
 /// Returns a request by Bo of tier gold, 30 hours ahead, for an hour; 3 credits, 7 to hold.
-pub fn request_fixture() -> RequestFixture {
+pub(super) fn request_fixture() -> RequestFixture {
     let mut account = Account::new(
         AccountId::parse("bo@example.com").unwrap(),
         parse_time("2026-01-01T00:00:00Z"),
@@ -138,7 +138,7 @@ fn attendee(text: &str) -> Attendee {
 }
 
 impl RequestFixture {
-    pub fn context(&self) -> RuleContext<'_> {
+    pub(super) fn context(&self) -> RuleContext<'_> {
         RuleContext {
             booking: &self.booking,
             occurrences: 2,
@@ -159,15 +159,15 @@ impl RequestFixture {
     }
 }
 
-pub fn known_lookups() -> BTreeSet<String> {
+pub(super) fn known_lookups() -> BTreeSet<String> {
     ["crm", "vat", "gone"].map(str::to_owned).into()
 }
 
-pub fn compile(text: &str) -> Result<Expression, Vec<RuleDiagnostic>> {
+pub(super) fn compile(text: &str) -> Result<Expression, Vec<RuleDiagnostic>> {
     Expression::compile(text, &known_lookups())
 }
 
 /// Compiles a rule that must have no mistakes.
-pub fn compile_rule(text: &str) -> Expression {
+pub(super) fn compile_rule(text: &str) -> Expression {
     compile(text).unwrap_or_else(|diagnostics| panic!("{text}: {diagnostics:?}"))
 }
