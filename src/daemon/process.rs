@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -49,24 +50,10 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         None => None,
     };
     let (due_times, published) = watch::channel(DueTimes::default());
-    let schedule = schedule::start(published, wakes.clone(), Arc::clone(&clock))
-        .await
-        .map_err(|error| {
-            Failure::Failed(format!(
-                "failed to start the schedule: {}",
-                error_chain(&error)
-            ))
-        })?;
+    let schedule = start_schedule(published, &wakes, &clock).await?;
     // The first pass need not wait for the scheduler. The queue is empty.
     let _ = wakes.try_send(Wake::Due(ScheduledJob::Poll));
-    tracing::info!(
-        gates = config.policy.gates.len(),
-        poll = %config.schedule.poll,
-        dialect = config.calcom.dialect.as_str(),
-        policy = config.policy.hash,
-        version = env!("CARGO_PKG_VERSION"),
-        "maitred is up"
-    );
+    log_start(&config);
     let running = run(
         Daemon {
             config,
@@ -105,6 +92,32 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     ended.map(|_| ())
 }
 
+async fn start_schedule(
+    published: watch::Receiver<DueTimes>,
+    wakes: &mpsc::Sender<Wake>,
+    clock: &Clock,
+) -> Result<JoinHandle<()>, Failure> {
+    schedule::start(published, wakes.clone(), Arc::clone(clock))
+        .await
+        .map_err(|error| {
+            Failure::Failed(format!(
+                "failed to start the schedule: {}",
+                error_chain(&error)
+            ))
+        })
+}
+
+fn log_start(config: &Config) {
+    tracing::info!(
+        gates = config.policy.gates.len(),
+        poll = %config.schedule.poll,
+        dialect = config.calcom.dialect.as_str(),
+        policy = config.policy.hash,
+        version = env!("CARGO_PKG_VERSION"),
+        "maitred is up"
+    );
+}
+
 /// Opens the ledger as [`store_access::connect`] does, on a thread of its own, because that may take
 /// long.
 ///
@@ -120,7 +133,7 @@ pub async fn open_store(
         .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))?
 }
 
-async fn close_store(thread: std::thread::JoinHandle<Box<dyn Maintenance>>) {
+async fn close_store(thread: JoinHandle<Box<dyn Maintenance>>) {
     let closed = tokio::task::spawn_blocking(move || thread.join().map(|mut store| store.close()));
     match closed.await {
         Ok(Ok(Ok(()))) => {}

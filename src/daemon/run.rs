@@ -118,30 +118,7 @@ struct Loop {
 /// Fails when the daemon can no longer work: the store cannot be written, or the key was refused
 /// from the start.
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<LoopEnd, Failure> {
-    let now = (daemon.clock)();
-    let watch_state = WatchState::load(daemon.config.state_dir());
-    let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
-    let mut state = Loop {
-        policy: Arc::new(daemon.config.policy.clone()),
-        daemon,
-        session: Some(Session::default()),
-        requested_pass: None,
-        awaiting_watch: None,
-        queued_passes: VecDeque::new(),
-        started: now,
-        paused: false,
-        timetable,
-        passes: 0,
-        last_pass: None,
-        last_error: None,
-        last_watch: None,
-        watch_error: None,
-        pass_problems: ReportedProblems::default(),
-        ungated_event_types: UngatedEventTypes::default(),
-        watch_problems: ReportedProblems::default(),
-        shutting_down: false,
-        stale_session: false,
-    };
+    let mut state = Loop::new(daemon);
     state.publish_due_times();
     while let Some(wake) = wakes.recv().await {
         match wake {
@@ -190,6 +167,34 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
 }
 
 impl Loop {
+    /// Returns the state of a loop that starts now, with the watch state of the last daemon.
+    fn new(daemon: Daemon) -> Self {
+        let now = (daemon.clock)();
+        let watch_state = WatchState::load(daemon.config.state_dir());
+        let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
+        Self {
+            policy: Arc::new(daemon.config.policy.clone()),
+            daemon,
+            session: Some(Session::default()),
+            requested_pass: None,
+            awaiting_watch: None,
+            queued_passes: VecDeque::new(),
+            started: now,
+            paused: false,
+            timetable,
+            passes: 0,
+            last_pass: None,
+            last_error: None,
+            last_watch: None,
+            watch_error: None,
+            pass_problems: ReportedProblems::default(),
+            ungated_event_types: UngatedEventTypes::default(),
+            watch_problems: ReportedProblems::default(),
+            shutting_down: false,
+            stale_session: false,
+        }
+    }
+
     /// Makes a pass due now, and another pass after it if one is running.
     fn make_pass_due(&mut self) {
         let now = (self.daemon.clock)();

@@ -1,6 +1,7 @@
 //! The variables of rules and templates, and how each is read from a request.
 
-use chrono::{Datelike, Timelike, Weekday};
+use chrono::{DateTime, Datelike, Timelike, Weekday};
+use chrono_tz::Tz;
 
 use super::context::RuleContext;
 use super::value::{ListRef, MapRef, RuleValue, TypedAnswers};
@@ -62,8 +63,10 @@ pub(super) enum RuleVariable {
 /// Returns the value of a variable for this request.
 pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) -> RuleValue<'a> {
     let booking = context.booking;
+    let event_type = booking.event_type.as_ref();
     let booker = booking.booker.as_ref();
     let host = booking.host.as_ref();
+    let host_address = host.and_then(|host| host.address.as_ref());
     let account = context.account;
     match variable {
         RuleVariable::BookingUid => RuleValue::Text(booking.uid.as_str()),
@@ -74,31 +77,16 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
         RuleVariable::Created => RuleValue::Time(booking.created_at),
         RuleVariable::Length => RuleValue::Duration(booking.length()),
         RuleVariable::Notice => RuleValue::Duration(booking.start - booking.created_at),
-        RuleVariable::EventType => text_or_empty(
-            booking
-                .event_type
-                .as_ref()
-                .and_then(|of| of.slug.as_deref()),
-        ),
-        RuleVariable::EventTypeId => {
-            RuleValue::Int(booking.event_type.as_ref().map_or(0, |of| of.id.0))
-        }
+        RuleVariable::EventType => text_or_empty(event_type.and_then(|of| of.slug.as_deref())),
+        RuleVariable::EventTypeId => RuleValue::Int(event_type.map_or(0, |of| of.id.0)),
         RuleVariable::Location => text_or_empty(booking.location.as_deref()),
         RuleVariable::Guests => RuleValue::List(ListRef::Addresses(&booking.guests)),
         RuleVariable::Attendees => RuleValue::List(ListRef::Attendees(&booking.attendees)),
-        RuleVariable::Answers => RuleValue::Map(MapRef::TypedAnswers(TypedAnswers {
-            answers: &booking.answers,
-            hidden_answer: context.hidden_answer,
-            questions: context.questions,
-        })),
+        RuleVariable::Answers => RuleValue::Map(typed_answers(context)),
         RuleVariable::Metadata => RuleValue::Map(MapRef::Answers(&booking.metadata)),
         RuleVariable::Rescheduled => RuleValue::Bool(booking.rescheduled_from.is_some()),
-        RuleVariable::Weekday => RuleValue::Text(weekday_name(
-            booking.start.with_timezone(&context.zone).weekday(),
-        )),
-        RuleVariable::Hour => {
-            RuleValue::Int(booking.start.with_timezone(&context.zone).hour().into())
-        }
+        RuleVariable::Weekday => RuleValue::Text(weekday_name(local_start(context).weekday())),
+        RuleVariable::Hour => RuleValue::Int(local_start(context).hour().into()),
         RuleVariable::BookerAddress => text_or_empty(booker.map(|booker| booker.address.as_str())),
         RuleVariable::BookerDomain => text_or_empty(booker.map(|booker| booker.address.domain())),
         RuleVariable::BookerName => text_or_empty(booker.and_then(|booker| booker.name.as_deref())),
@@ -109,10 +97,7 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
             text_or_empty(booker.and_then(|booker| booker.language.as_deref()))
         }
         RuleVariable::HostId => RuleValue::Int(booking.host_id().map_or(0, |id| id.0)),
-        RuleVariable::HostAddress => text_or_empty(
-            host.and_then(|host| host.address.as_ref())
-                .map(|of| of.as_str()),
-        ),
+        RuleVariable::HostAddress => text_or_empty(host_address.map(|of| of.as_str())),
         RuleVariable::HostName => text_or_empty(host.and_then(|host| host.name.as_deref())),
         RuleVariable::HostZone => text_or_empty(host.and_then(|host| host.time_zone.as_deref())),
         RuleVariable::Now => RuleValue::Time(context.now),
@@ -142,6 +127,20 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
         RuleVariable::Week => RuleValue::Int(context.counts.week.into()),
         RuleVariable::Month => RuleValue::Int(context.counts.month.into()),
     }
+}
+
+/// Returns the answers of the booking with the types of their questions.
+fn typed_answers<'a>(context: &RuleContext<'a>) -> MapRef<'a> {
+    MapRef::TypedAnswers(TypedAnswers {
+        answers: &context.booking.answers,
+        hidden_answer: context.hidden_answer,
+        questions: context.questions,
+    })
+}
+
+/// Returns the start of the booking in the time zone of the gate.
+fn local_start(context: &RuleContext<'_>) -> DateTime<Tz> {
+    context.booking.start.with_timezone(&context.zone)
 }
 
 fn text_or_empty(of: Option<&str>) -> RuleValue<'_> {

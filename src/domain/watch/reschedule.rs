@@ -7,6 +7,7 @@ use super::{
     ChargeCase, ChargeDecision, ChargeOutcome, ChargeProblem, decide_accepted, leave_open,
     non_refundable_credits,
 };
+use crate::domain::account::LotPart;
 use crate::domain::booking::Booking;
 use crate::domain::decision::ReasonCode;
 use crate::domain::entry_reason::EntryCode;
@@ -16,13 +17,49 @@ use crate::domain::messages;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 
 pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecision {
+    if let Some(decision) = decide_by_successor_charge(case, last) {
+        return decision;
+    }
+    let charge = case.charge;
+    let paid = charge.credits() + case.successor_charge.map_or(0, Charge::credits);
+    let cost = case.last_cost.unwrap_or(paid);
+    let keeps = non_refundable_credits(case);
+    let (mut facts, problem) = pay_difference(case, last, cost.saturating_sub(paid));
+    facts.push(Fact::Charge(ChargeFact::Move {
+        from: charge.booking.uid.clone(),
+        to: last.to_ref(),
+        start: last.start,
+        end: last.end,
+        non_refundable: keeps,
+    }));
+    let cost = cost.max(keeps);
+    if paid > cost {
+        facts.push(Fact::Charge(ChargeFact::Refund {
+            booking: last.uid.clone(),
+            parts: refund_last_paid_first(&joined_parts(case), paid - cost),
+            close: false,
+            reason: EntryCode::CostsLess.into(),
+        }));
+    }
+    ChargeDecision::Write {
+        facts,
+        outcome: ChargeOutcome::Moved,
+        text: format!("the charge goes on with {}", last.uid),
+        problem,
+    }
+}
+
+/// Returns the decision for a successor whose own charge keeps it from taking over this charge;
+/// `None` if the successor takes over the charge.
+fn decide_by_successor_charge(case: &ChargeCase<'_>, last: &Booking) -> Option<ChargeDecision> {
     let charge = case.charge;
     let is_separate = |successor_charge: &&Charge| {
         successor_charge.state != ChargeState::Open || successor_charge.account != charge.account
     };
     match case.successor_charge {
         Some(successor_charge) if successor_charge.state == ChargeState::Held => {
-            return leave_open(format!("moved to {}, which is being decided", last.uid));
+            let text = format!("moved to {}, which is being decided", last.uid);
+            Some(leave_open(text))
         }
         // The successor has a charge of its own that is closed or belongs to another account, so
         // the predecessor's charge is refunded to avoid charging twice.
@@ -34,73 +71,60 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
             } else {
                 0
             };
-            return refund_double_payment(case, covered, &last.uid);
+            Some(refund_double_payment(case, covered, &last.uid))
         }
         // The successor's own credits came back, so the charge pays for the successor under the
         // predecessor's name.
         Some(successor_charge) if is_separate(&successor_charge) => {
-            return decide_accepted(case, last);
+            Some(decide_accepted(case, last))
         }
-        Some(_) | None => {}
+        Some(_) | None => None,
     }
-    let mut facts = Vec::new();
-    let mut problem = None;
-    let paid = charge.credits() + case.successor_charge.map_or(0, Charge::credits);
-    let cost = case.last_cost.unwrap_or(paid);
-    let keeps = non_refundable_credits(case);
-    if cost > paid {
-        let missing = cost - paid;
-        let available = case.account.available(case.now);
-        match charge_difference(case, last, missing.min(available)) {
-            Some(difference) if available >= missing => facts.extend(difference),
-            difference => {
-                facts.extend(difference.into_iter().flatten());
-                problem = Some(ChargeProblem {
-                    code: "move-not-covered",
-                    text: format!(
-                        "booking {} was moved to {}, which costs {} more; the account could not pay \
-                         all of that",
-                        charge.booking.uid,
-                        last.uid,
-                        messages::format_credits(missing)
-                    ),
-                });
-            }
+}
+
+/// Returns the facts that charge the credits that the successor costs more, and the problem if the
+/// account cannot pay all of them.
+fn pay_difference(
+    case: &ChargeCase<'_>,
+    last: &Booking,
+    missing: u64,
+) -> (Vec<Fact>, Option<ChargeProblem>) {
+    if missing == 0 {
+        return (Vec::new(), None);
+    }
+    let available = case.account.available(case.now);
+    match charge_difference(case, last, missing.min(available)) {
+        Some(difference) if available >= missing => (difference, None),
+        difference => {
+            let problem = ChargeProblem {
+                code: "move-not-covered",
+                text: format!(
+                    "booking {} was moved to {}, which costs {} more; the account could not pay \
+                     all of that",
+                    case.charge.booking.uid,
+                    last.uid,
+                    messages::format_credits(missing)
+                ),
+            };
+            (difference.unwrap_or_default(), Some(problem))
         }
     }
-    facts.push(Fact::Charge(ChargeFact::Move {
-        from: charge.booking.uid.clone(),
-        to: last.to_ref(),
-        start: last.start,
-        end: last.end,
-        non_refundable: keeps,
-    }));
-    let cost = cost.max(keeps);
-    if paid > cost {
-        let mut parts = case
-            .successor_charge
-            .map(|successor_charge| successor_charge.parts.clone())
-            .unwrap_or_default();
-        // In the order in which the ledger joins them: what the successor paid comes first.
-        for part in &charge.parts {
-            match parts.iter_mut().find(|there| there.grant == part.grant) {
-                Some(there) => there.credits += part.credits,
-                None => parts.push(part.clone()),
-            }
+}
+
+/// Returns the parts of both charges in the order in which the ledger joins them: what the
+/// successor paid comes first.
+fn joined_parts(case: &ChargeCase<'_>) -> Vec<LotPart> {
+    let mut parts = case
+        .successor_charge
+        .map(|successor_charge| successor_charge.parts.clone())
+        .unwrap_or_default();
+    for part in &case.charge.parts {
+        match parts.iter_mut().find(|there| there.grant == part.grant) {
+            Some(there) => there.credits += part.credits,
+            None => parts.push(part.clone()),
         }
-        facts.push(Fact::Charge(ChargeFact::Refund {
-            booking: last.uid.clone(),
-            parts: refund_last_paid_first(&parts, paid - cost),
-            close: false,
-            reason: EntryCode::CostsLess.into(),
-        }));
     }
-    ChargeDecision::Write {
-        facts,
-        outcome: ChargeOutcome::Moved,
-        text: format!("the charge goes on with {}", last.uid),
-        problem,
-    }
+    parts
 }
 
 /// Returns true if credits are spent for the booking.

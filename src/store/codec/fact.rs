@@ -7,9 +7,12 @@ use super::super::log::line::OLDEST_FORMAT;
 use super::account::{attributes_from, attributes_to};
 use super::fact_record::{AliasRecord, DescriptionRecord, FactRecord, PinHashRecord};
 use super::format_1;
-use super::personal::{self};
+use super::personal::{self, PersonalText};
+use super::request::BookingRecord;
+use super::review::VerdictRecord;
 use super::text::{RecordError, Text, optional_string};
 use super::timestamp::Timestamp;
+use super::unresolved::ResolverRecord;
 use crate::domain::fact::{AccountFact, Fact, RequestFact, UnresolvedFact};
 
 impl<'a> DescriptionRecord<'a> {
@@ -177,45 +180,18 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 })
             }
             FactRecord::Described { account, personal } => {
-                let personal = personal.unwrap_or_default();
-                Self::Account(AccountFact::Described {
-                    account: account.to_account_id()?,
-                    tier: optional_string(personal.tier)?,
-                    tags: personal
-                        .tags
-                        .into_iter()
-                        .map(Text::into_string)
-                        .collect::<Result<_, _>>()?,
-                    attributes: attributes_to(personal.attributes)?,
-                })
+                Self::Account(read_description(&account, personal.unwrap_or_default())?)
             }
             FactRecord::Frozen {
                 account,
                 frozen,
                 personal,
-            } => Self::Account(AccountFact::FreezeChanged {
-                account: account.to_account_id()?,
-                reason: match (frozen, personal) {
-                    (true, personal) => Some(personal::from_personal_text(personal)?),
-                    (false, None) => None,
-                    (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
-                },
-            }),
+            } => Self::Account(read_freeze_change(&account, frozen, personal)?),
             FactRecord::Pinned {
                 account,
                 set,
                 personal,
-            } => Self::Account(AccountFact::PinChanged {
-                account: account.to_account_id()?,
-                hash: match (set, personal) {
-                    (true, Some(personal)) => Some(personal.hash.into_string()?),
-                    // If the hash was removed from the line, the empty hash takes its place. No PIN
-                    // matches it.
-                    (true, None) => Some(String::new()),
-                    (false, None) => None,
-                    (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
-                },
-            }),
+            } => Self::Account(read_pin_change(&account, set, personal)?),
             FactRecord::Grant(record) => Self::Credit(record.try_into()?),
             FactRecord::Revoke(record) => Self::Credit(record.try_into()?),
             FactRecord::Expire(record) => Self::Credit(record.try_into()?),
@@ -232,11 +208,7 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 request,
                 verdict,
                 personal,
-            } => Self::Request(RequestFact::Reviewed {
-                request: request.to_request_id()?,
-                decision: verdict.into(),
-                reason: personal::from_personal_text(personal)?,
-            }),
+            } => Self::Request(read_review(&request, verdict, personal)?),
             FactRecord::Called { request, call } => Self::Request(RequestFact::CallRecorded {
                 request: request.to_request_id()?,
                 call: call.try_into()?,
@@ -251,25 +223,105 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 account,
                 until,
                 personal,
-            } => Self::Unresolved(UnresolvedFact::Listed {
-                booking: booking.try_into()?,
-                code: code.to_unresolved_code()?,
-                account: account.map(|text| text.to_account_id()).transpose()?,
-                until: until.map(|stamp| stamp.0),
-                detail: personal::from_personal_text(personal)?,
-            }),
+            } => Self::Unresolved(read_listing(booking, &code, account, until, personal)?),
             FactRecord::Resolved {
                 booking,
                 code,
                 by,
                 personal,
-            } => Self::Unresolved(UnresolvedFact::Resolved {
-                booking: booking.to_booking_uid()?,
-                code: code.to_unresolved_code()?,
-                reason: personal::from_personal_text(personal)?,
-                by: by.into(),
-            }),
+            } => Self::Unresolved(read_resolution(&booking, &code, by, personal)?),
             FactRecord::Ledger(fact) => Self::Ledger(fact.try_into()?),
         })
     }
+}
+
+fn read_description(
+    account: &Text<'_>,
+    personal: DescriptionRecord<'_>,
+) -> Result<AccountFact, RecordError> {
+    Ok(AccountFact::Described {
+        account: account.to_account_id()?,
+        tier: optional_string(personal.tier)?,
+        tags: personal
+            .tags
+            .into_iter()
+            .map(Text::into_string)
+            .collect::<Result<_, _>>()?,
+        attributes: attributes_to(personal.attributes)?,
+    })
+}
+
+fn read_freeze_change(
+    account: &Text<'_>,
+    frozen: bool,
+    personal: Option<PersonalText<'_>>,
+) -> Result<AccountFact, RecordError> {
+    Ok(AccountFact::FreezeChanged {
+        account: account.to_account_id()?,
+        reason: match (frozen, personal) {
+            (true, personal) => Some(personal::from_personal_text(personal)?),
+            (false, None) => None,
+            (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
+        },
+    })
+}
+
+fn read_pin_change(
+    account: &Text<'_>,
+    set: bool,
+    personal: Option<PinHashRecord<'_>>,
+) -> Result<AccountFact, RecordError> {
+    Ok(AccountFact::PinChanged {
+        account: account.to_account_id()?,
+        hash: match (set, personal) {
+            (true, Some(personal)) => Some(personal.hash.into_string()?),
+            // If the hash was removed from the line, the empty hash takes its place. No PIN matches
+            // it.
+            (true, None) => Some(String::new()),
+            (false, None) => None,
+            (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
+        },
+    })
+}
+
+fn read_review(
+    request: &Text<'_>,
+    verdict: VerdictRecord,
+    personal: Option<PersonalText<'_>>,
+) -> Result<RequestFact, RecordError> {
+    Ok(RequestFact::Reviewed {
+        request: request.to_request_id()?,
+        decision: verdict.into(),
+        reason: personal::from_personal_text(personal)?,
+    })
+}
+
+fn read_listing(
+    booking: BookingRecord<'_>,
+    code: &Text<'_>,
+    account: Option<Text<'_>>,
+    until: Option<Timestamp>,
+    personal: Option<PersonalText<'_>>,
+) -> Result<UnresolvedFact, RecordError> {
+    Ok(UnresolvedFact::Listed {
+        booking: booking.try_into()?,
+        code: code.to_unresolved_code()?,
+        account: account.map(|text| text.to_account_id()).transpose()?,
+        until: until.map(|stamp| stamp.0),
+        detail: personal::from_personal_text(personal)?,
+    })
+}
+
+fn read_resolution(
+    booking: &Text<'_>,
+    code: &Text<'_>,
+    by: ResolverRecord,
+    personal: Option<PersonalText<'_>>,
+) -> Result<UnresolvedFact, RecordError> {
+    Ok(UnresolvedFact::Resolved {
+        booking: booking.to_booking_uid()?,
+        code: code.to_unresolved_code()?,
+        reason: personal::from_personal_text(personal)?,
+        by: by.into(),
+    })
 }

@@ -44,35 +44,8 @@ impl ProjectionRow {
 /// freed on the way. In each tree the keys ascend, because sled takes such rows three times as
 /// fast.
 pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
-    changes
-        .accounts
-        .sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
-    changes.aliases.sort_unstable();
-    changes
-        .grant_records
-        .sort_unstable_by(|a, b| a.reference.cmp(&b.reference));
-    changes.requests.sort_unstable_by(|a, b| a.id().cmp(b.id()));
-    changes
-        .charges
-        .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
-    changes.decided_requests.sort_unstable();
-    changes
-        .unresolved
-        .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));
-    // Removals come first: another request may take a booking that one request gives up.
-    let removed_bookings = changes
-        .requests
-        .iter()
-        .flat_map(|change| &change.removed_bookings);
-    let removed_rows =
-        removed_bookings.map(|uid| ProjectionRow::remove(Tree::JoinedBookings, uid.as_str()));
-    let requests = changes.requests.iter().flat_map(request_index_rows);
-    let mut indexes: Vec<ProjectionRow> = removed_rows
-        .chain(requests)
-        .chain(changes.charges.iter().flat_map(charge_index_rows))
-        .chain(changes.unresolved.iter().flat_map(unresolved_index_rows))
-        .collect();
-    indexes.sort_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
+    sort_records(&mut changes);
+    let indexes = index_rows(&changes);
     let accounts = changes.accounts.into_iter().map(|versioned| {
         let key = versioned.record.id.as_str();
         ProjectionRow::put(Tree::Accounts, key, values::encode_account(&versioned))
@@ -121,6 +94,44 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
         .chain(unresolved_items)
         .chain(history_pages)
         .chain(ledger)
+}
+
+/// Sorts the records of each tree by their keys.
+fn sort_records(changes: &mut Changes) {
+    changes
+        .accounts
+        .sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
+    changes.aliases.sort_unstable();
+    changes
+        .grant_records
+        .sort_unstable_by(|a, b| a.reference.cmp(&b.reference));
+    changes.requests.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+    changes
+        .charges
+        .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
+    changes.decided_requests.sort_unstable();
+    changes
+        .unresolved
+        .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));
+}
+
+/// Returns the rows that change in all indexes, by tree and key.
+fn index_rows(changes: &Changes) -> Vec<ProjectionRow> {
+    // Removals come first: another request may take a booking that one request gives up.
+    let removed_bookings = changes
+        .requests
+        .iter()
+        .flat_map(|change| &change.removed_bookings);
+    let removed_rows =
+        removed_bookings.map(|uid| ProjectionRow::remove(Tree::JoinedBookings, uid.as_str()));
+    let requests = changes.requests.iter().flat_map(request_index_rows);
+    let mut rows: Vec<ProjectionRow> = removed_rows
+        .chain(requests)
+        .chain(changes.charges.iter().flat_map(charge_index_rows))
+        .chain(changes.unresolved.iter().flat_map(unresolved_index_rows))
+        .collect();
+    rows.sort_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
+    rows
 }
 
 fn into_request_row(change: RequestChange) -> ProjectionRow {
