@@ -2,6 +2,7 @@
 //! Writes nothing. What cannot be read is left out and reported, never guessed.
 
 mod accepted_bookings;
+mod begin_snapshot;
 mod hidden_predecessors;
 mod intents;
 mod lookups;
@@ -10,7 +11,6 @@ mod pending_list;
 mod pins;
 mod series;
 
-use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::clock_is_off;
@@ -24,7 +24,6 @@ use super::usage_history;
 use crate::calcom::port::CurrentUser;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::Decision;
-use crate::domain::expected::RecordVersions;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::host_schedule::BuffersByEventType;
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
@@ -35,11 +34,11 @@ use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedBooking;
 use accepted_bookings::load_accepted_bookings;
-use intents::load_open_intents;
+use begin_snapshot::begin_snapshot;
 use lookups::run_lookups;
-use pending_list::{PendingListEnd, list_pending};
+use pending_list::PendingListEnd;
 use pins::check_pins;
-use series::{load_hidden_decisions as hidden_occurrences, load_series};
+use series::load_hidden_occurrences;
 
 /// The maximum number of concurrent reads.
 const READS_AT_ONCE: usize = 8;
@@ -70,79 +69,28 @@ pub async fn observe(
     policy: &Policy,
     session: &mut Session,
 ) -> Result<Observation, PassError> {
-    let me = session.me(ports).await?.id;
-    let ledger = ports.store.read(|store| store.ledger_state()).await;
-    let restore_open = ledger.map_err(PassError::Store)?.restored_at.is_some();
     let mut problems = Vec::new();
     let mut submitted_pins = SubmittedPins::default();
     let mut budget = MemoryBudget::new(MAX_BOOKING_BYTES);
-    let (mut pending, decisions, list_end) = list_pending(
+    let (mut snapshot, list_end) = begin_snapshot(
         ports,
         policy,
-        me,
-        &session.skipped_requests,
-        &mut budget,
-        &mut problems,
-    )
-    .await?;
-    for observed in &mut pending {
-        submitted_pins.take_from(policy, &mut observed.booking);
-    }
-    let mut intents = load_open_intents(
-        ports,
-        &policy.limits,
-        &pending,
         session,
         &mut budget,
+        &mut submitted_pins,
         &mut problems,
     )
     .await?;
-    for new_occurrence in intents
-        .iter_mut()
-        .flat_map(|open| &mut open.new_occurrences)
-    {
-        submitted_pins.take_from(policy, new_occurrence);
-    }
-    let pending_count = pending.len();
-    let mut snapshot = Snapshot {
-        now: (ports.clock)(),
-        key_user: me,
-        series: BTreeMap::new(),
-        accepted: Vec::new(),
-        co_hosted: Vec::new(),
-        pin_origins: BTreeMap::new(),
-        buffers: BTreeMap::new(),
-        event_types: BTreeMap::new(),
-        accounts: HashMap::default(),
-        accounts_by_address: HashMap::default(),
-        records: decisions.records,
-        versions: RecordVersions {
-            requests: decisions.versions,
-            charges: BTreeMap::new(),
-        },
-        carried_charges: BTreeMap::new(),
-        moves: BTreeMap::new(),
-        unclear_predecessors: BTreeSet::new(),
-        counted_bookings: BTreeMap::new(),
-        prior_requests: BTreeMap::new(),
-        pin_results: BTreeMap::new(),
-        lookups: BTreeMap::new(),
-        unresolved_bookings: BTreeMap::new(),
-        recent_declines: count_recent_declines(ports, policy).await?,
-        ledger_is_empty: decisions.ledger_is_empty,
-        restore_pending: restore_open,
-        clock_skewed: clock_is_off(ports),
-        pending,
-        intents,
-    };
-    snapshot.series = load_series(ports, policy, &snapshot, &mut budget, &mut problems).await?;
-    for series in snapshot.series.values_mut() {
-        if let Series::Whole(all) = series {
-            all.iter_mut()
-                .for_each(|booking| submitted_pins.take_from(policy, booking));
-        }
-    }
-    hidden_occurrences(ports, &mut snapshot).await?;
+    let pending_count = snapshot.pending.len();
+    load_hidden_occurrences(
+        ports,
+        policy,
+        &mut snapshot,
+        &mut budget,
+        &mut submitted_pins,
+        &mut problems,
+    )
+    .await?;
     snapshot.unresolved_bookings = read_unresolved_items(ports, &snapshot).await?;
     let window = covering_window(gated_bookings(policy, &snapshot).map(|(_, booking)| booking));
     load_accounts(ports, policy, session, &mut snapshot, &mut problems).await?;
@@ -159,24 +107,11 @@ pub async fn observe(
     .await?;
     drop(submitted_pins);
     more |= run_lookups(ports, policy, session, &mut snapshot, &mut problems).await;
-    // Accepted bookings matter only if something would be confirmed. If they are not read, a pass
-    // over requests that only wait for credit costs one call.
-    let mut deferral = Deferral {
-        requests: 0,
+    let (plan, deferred_count) =
+        plan_requests(ports, policy, session, &mut snapshot, window, &mut problems).await?;
+    let deferral = Deferral {
+        requests: deferred_count,
         list_incomplete: list_end == PendingListEnd::PageRepeated,
-    };
-    let draft = plan(&snapshot, policy);
-    let plan = match window {
-        Some(window) if has_confirms(&draft) => {
-            let hosts = hosts_by_address(session.me(ports).await?, policy, &snapshot);
-            let window = widen_by_buffers(window, &snapshot.buffers);
-            let deferred_requests =
-                load_accepted_bookings(ports, &mut snapshot, &hosts, window, &mut problems).await?;
-            deferral.requests = draft.count_decided(&deferred_requests);
-            snapshot.clock_skewed |= clock_is_off(ports);
-            plan(&snapshot, policy)
-        }
-        Some(_) | None => draft,
     };
     // Requests behind those that were listed are read by the next pass. If this pass changed
     // nothing, the next pass would find the same requests in front of them, so `more` is not set.
@@ -193,6 +128,32 @@ pub async fn observe(
         pending_count,
         more,
     })
+}
+
+/// Plans, and reads the accepted bookings in the window of the pending ones if the plan confirms
+/// anything. Also returns how many requests cannot be decided because Cal.com's answers did not
+/// contain enough.
+async fn plan_requests(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    snapshot: &mut Snapshot,
+    window: Option<(Time, Time)>,
+    problems: &mut Vec<Problem>,
+) -> Result<(Plan, usize), PassError> {
+    // Accepted bookings matter only if something would be confirmed. If they are not read, a pass
+    // over requests that only wait for credit costs one call.
+    let draft = plan(snapshot, policy);
+    let Some(window) = window.filter(|_| has_confirms(&draft)) else {
+        return Ok((draft, 0));
+    };
+    let hosts = hosts_by_address(session.me(ports).await?, policy, snapshot);
+    let window = widen_by_buffers(window, &snapshot.buffers);
+    let deferred_requests =
+        load_accepted_bookings(ports, snapshot, &hosts, window, problems).await?;
+    let deferred_count = draft.count_decided(&deferred_requests);
+    snapshot.clock_skewed |= clock_is_off(ports);
+    Ok((plan(snapshot, policy), deferred_count))
 }
 
 /// Returns the items of the unresolved list about the pending bookings and about the bookings of

@@ -6,6 +6,7 @@
 pub mod call;
 pub mod in_flight;
 pub mod settle;
+mod task_results;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -284,119 +285,6 @@ impl<'a> Driver<'a> {
             })
             .map(|in_flight| in_flight.call.booking.clone())
             .collect()
-    }
-
-    async fn handle_task_result(&mut self, task_result: TaskResult, tasks: &mut Tasks<'a>) {
-        match task_result {
-            TaskResult::Stopped => self.active_tasks -= 1,
-            TaskResult::BatchRead(read_result) => {
-                self.batch_read_running = false;
-                match read_result {
-                    Ok(states) => self.record_batch_read(&states, tasks),
-                    Err(error) => self.result.fatal_error = Some(error),
-                }
-            }
-            TaskResult::BookingRead(n, requested_at, read_result) => {
-                self.active_tasks -= 1;
-                let arrived_at = (self.ports.clock)();
-                let until = reading_valid_until(
-                    ReadTimes {
-                        requested_at,
-                        arrived_at,
-                    },
-                    self.limits,
-                );
-                let in_flight = self.slots[n].as_mut().expect("it is under way");
-                match read_result {
-                    Ok(BookingState::Pending) => {
-                        in_flight.reading = Some(PreCallReading::PendingUntil(until));
-                        self.queue.push_front(n);
-                        return;
-                    }
-                    Ok(state) => in_flight.record_state(state),
-                    Err(error) => {
-                        in_flight.record_read_error(&error);
-                        if error.is_fatal_for_pass() {
-                            self.result.fatal_error.get_or_insert(error.into());
-                        }
-                    }
-                }
-                self.advance(n, tasks);
-            }
-            TaskResult::CallEnded(n, call, sent_by, answer) => {
-                self.active_tasks -= 1;
-                match &answer {
-                    // The call was not sent after all.
-                    Err(CallError::TooLate | CallError::RateLimited { .. }) => {
-                        yield_to_ready_tasks().await;
-                        if let Err(error) =
-                            set_sent_marks(&self.ports, vec![self.request_id(n)], None).await
-                        {
-                            self.result.fatal_error = Some(PassError::Store(error));
-                        }
-                    }
-                    Err(error @ CallError::Credential(_)) => {
-                        self.result.fatal_error.get_or_insert(error.clone().into());
-                    }
-                    Ok(_) | Err(_) => {}
-                }
-                let now = (self.ports.clock)();
-                let in_flight = self.slots[n].as_mut().expect("it is under way");
-                in_flight.record_answer(&call, sent_by, answer, now);
-                self.advance(n, tasks);
-            }
-            TaskResult::RequestRead(n, read_result) => {
-                let now = (self.ports.clock)();
-                let in_flight = self.slots[n].as_mut().expect("it is under way");
-                match read_result {
-                    Ok(states) => in_flight.record_states(Some(states), now),
-                    Err(error) => {
-                        in_flight.record_states(None, now);
-                        if error.is_fatal_for_pass() {
-                            self.result.fatal_error.get_or_insert(error.into());
-                        }
-                    }
-                }
-                self.advance(n, tasks);
-            }
-        }
-    }
-
-    /// Records in each waiting call what the batch read showed of its booking.
-    fn record_batch_read(
-        &mut self,
-        states: &BTreeMap<BookingUid, (BookingState, ReadTimes)>,
-        tasks: &mut Tasks<'a>,
-    ) {
-        let now = (self.ports.clock)();
-        let mut not_pending = Vec::new();
-        for n in std::mem::take(&mut self.queue) {
-            let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
-            let uid = &in_flight.call.booking.uid;
-            match states.get(uid) {
-                Some((BookingState::Pending, read_times)) => {
-                    let until = reading_valid_until(*read_times, self.limits);
-                    // A list that took too long does not help: each booking is read by uid instead.
-                    in_flight.reading = Some(if until < now {
-                        PreCallReading::NotListed
-                    } else {
-                        PreCallReading::PendingUntil(until)
-                    });
-                    self.queue.push_back(n);
-                }
-                Some((state, _)) => {
-                    in_flight.booking_states.insert(uid.clone(), *state);
-                    not_pending.push(n);
-                }
-                None => {
-                    in_flight.reading = Some(PreCallReading::NotListed);
-                    self.queue.push_back(n);
-                }
-            }
-        }
-        for n in not_pending {
-            self.advance(n, tasks);
-        }
     }
 
     /// Starts what comes next for an in-flight call, after something was learned about it.

@@ -45,13 +45,7 @@ pub(super) async fn list_pending(
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_PENDING_PAGES {
-            problems.push(Problem {
-                code: "too-many-pending",
-                text: format!(
-                    "more than {MAX_PENDING_PAGES} pages of bookings wait for an answer; the \
-                     bookings after them are read once these are answered"
-                ),
-            });
+            problems.push(too_many_pages());
             break;
         }
         let at = (ports.clock)();
@@ -71,27 +65,11 @@ pub(super) async fn list_pending(
             break;
         }
         if !budget.reserve_all(&new) {
-            problems.push(Problem {
-                code: "too-many-pending",
-                text: format!(
-                    "the bookings that wait for an answer take more than {} MiB; the bookings \
-                     after page {number} are read once those before it are answered",
-                    MAX_BOOKING_BYTES >> 20
-                ),
-            });
+            problems.push(too_much_memory(number));
             break;
         }
-        let gated_requests: Vec<(RequestId, BookingUid)> = new
-            .iter()
-            .filter(|booking| policy.require_gate(me, booking).is_ok())
-            .map(|booking| (booking.request_id(), booking.uid.clone()))
-            .collect();
-        let requests_to_read = gated_requests.clone();
-        let read_decisions = ports
-            .store
-            .read(move |store| store_reads::read_decisions(store, &requests_to_read))
-            .await;
-        decisions.extend(read_decisions.map_err(PassError::Store)?);
+        let gated_requests = gated_requests(policy, me, &new);
+        decisions.extend(read_decisions(ports, gated_requests.clone()).await?);
         for (request, _) in gated_requests {
             if !decisions.records.contains_key(&request) && !skipped_requests.contains(&request) {
                 new_requests.insert(request);
@@ -114,6 +92,52 @@ pub(super) async fn list_pending(
         decisions.ledger_is_empty = empty.map_err(PassError::Store)?;
     }
     Ok((pending, decisions, list_end))
+}
+
+/// Returns the requests of the bookings that a gate covers, each with its booking.
+fn gated_requests(
+    policy: &Policy,
+    me: HostId,
+    bookings: &[Booking],
+) -> Vec<(RequestId, BookingUid)> {
+    bookings
+        .iter()
+        .filter(|booking| policy.require_gate(me, booking).is_ok())
+        .map(|booking| (booking.request_id(), booking.uid.clone()))
+        .collect()
+}
+
+/// Reads the earlier decisions about these requests.
+async fn read_decisions(
+    ports: &Ports<'_>,
+    requests: Vec<(RequestId, BookingUid)>,
+) -> Result<StoredDecisions, PassError> {
+    let decisions = ports
+        .store
+        .read(move |store| store_reads::read_decisions(store, &requests))
+        .await;
+    decisions.map_err(PassError::Store)
+}
+
+fn too_many_pages() -> Problem {
+    Problem {
+        code: "too-many-pending",
+        text: format!(
+            "more than {MAX_PENDING_PAGES} pages of bookings wait for an answer; the bookings \
+             after them are read once these are answered"
+        ),
+    }
+}
+
+fn too_much_memory(page: u32) -> Problem {
+    Problem {
+        code: "too-many-pending",
+        text: format!(
+            "the bookings that wait for an answer take more than {} MiB; the bookings after page \
+             {page} are read once those before it are answered",
+            MAX_BOOKING_BYTES >> 20
+        ),
+    }
 }
 
 fn report_unreadable(rows: &[String], problems: &mut Vec<Problem>) {

@@ -13,10 +13,32 @@ use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::reconcile::context::{PassError, Ports};
 use crate::reconcile::memory_budget::MemoryBudget;
+use crate::reconcile::pin::submitted::SubmittedPins;
 use crate::reconcile::store_reads;
 
+/// Loads the complete series of the pending occurrences, and the earlier decisions about the
+/// occurrences that the list hides. The PINs that were given with the occurrences are kept apart
+/// from the snapshot.
+pub(super) async fn load_hidden_occurrences(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+    budget: &mut MemoryBudget,
+    submitted_pins: &mut SubmittedPins,
+    problems: &mut Vec<Problem>,
+) -> Result<(), PassError> {
+    snapshot.series = load_series(ports, policy, snapshot, budget, problems).await?;
+    for series in snapshot.series.values_mut() {
+        if let Series::Whole(all) = series {
+            all.iter_mut()
+                .for_each(|booking| submitted_pins.take_from(policy, booking));
+        }
+    }
+    load_hidden_decisions(ports, snapshot).await
+}
+
 /// Reads the series of gated pending occurrences, each as a whole: a page may show only a part.
-pub(super) async fn load_series(
+async fn load_series(
     ports: &Ports<'_>,
     policy: &Policy,
     snapshot: &Snapshot,
@@ -65,7 +87,7 @@ pub(super) async fn load_series(
 
 /// Loads the earlier decisions about occurrences that the list hides, because no list has named
 /// these occurrences yet.
-pub(super) async fn load_hidden_decisions(
+async fn load_hidden_decisions(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,
 ) -> Result<(), PassError> {
