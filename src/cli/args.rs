@@ -226,7 +226,7 @@ Examples:
 /// command opens the store.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum StoreCommand {
-    /// Say what a pass would do now, and why; nothing is done
+    /// Say what a pass would do now, and why; changes nothing
     #[command(
         display_order = 2,
         after_help = "\
@@ -235,7 +235,7 @@ Examples:
   maitred plan --exit-code --format json"
     )]
     Plan(PlanArgs),
-    /// Judge one booking from a file as if it were pending; nothing is done
+    /// Judge one booking from a file as if it were pending; changes nothing
     #[command(
         display_order = 6,
         after_help = "\

@@ -74,7 +74,7 @@ impl CsvProblems {
 
     /// Describes the problems for the operator.
     pub fn describe(&self, path: &Path) -> String {
-        let mut message = format!("{} was not imported, none of it:", path.display());
+        let mut message = format!("nothing of {} was imported:", path.display());
         for CsvProblem { line, text } in &self.0 {
             message.push_str("\n  ");
             if let Some(line) = line {

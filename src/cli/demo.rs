@@ -173,7 +173,7 @@ impl DemoStory<'_> {
         drop(world);
         self.print_text(&format!(
             "The lost call is not repeated: maitred reads the booking, finds it accepted, and settles\n\
-             what it had written down: {outcome}. Bo was called for {}, mailed {}, charged once.\n\n",
+             the recorded decision: {outcome}. Bo was called for {}, mailed {}, charged once.\n\n",
             format_times(confirms),
             format_times(u64::from(mails)),
         ))

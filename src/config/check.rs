@@ -55,7 +55,7 @@ pub(super) fn check(config: &Config, report: &mut DiagnosticCollector<'_>) {
     check_request_rate(config, host, report);
     check_timeouts(config, report);
     if config.policy.limits.declines.at_most == 0 {
-        let problem = "with 0 nobody is ever declined".to_owned();
+        let problem = "with 0 no request is ever declined".to_owned();
         let help = "what would be declined stays pending and is shown by `maitred plan`; give 1 or \
             more to decline";
         report.warn("limits.declines", problem, help);
@@ -123,7 +123,7 @@ fn check_request_rate(config: &Config, host: &str, report: &mut DiagnosticCollec
 fn check_timeouts(config: &Config, report: &mut DiagnosticCollector<'_>) {
     let calcom = &config.calcom;
     if calcom.timeout < SHORTEST_TIMEOUT {
-        let problem = "calls may be given up that go on at the server".to_owned();
+        let problem = "calls may be given up that continue at the server".to_owned();
         let help = "a confirm makes calendar entries and sends mails before it is answered: give \
             \"15s\" or more";
         report.warn("calcom.timeout", problem, help);

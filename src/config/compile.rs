@@ -76,7 +76,10 @@ fn compile_on_large_stack<T: Send>(
             Err(err) => {
                 return Err(vec![RuleDiagnostic {
                     at: 0..0,
-                    problem: format!("this could not be looked at: no thread for it ({err})"),
+                    problem: format!(
+                        "this could not be checked: no thread could be started \
+                     ({err})"
+                    ),
                     help: "try again when the machine is less busy".to_owned(),
                 }]);
             }

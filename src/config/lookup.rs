@@ -265,7 +265,7 @@ fn check_source(table: &TomlTable<'_>, report: &mut DiagnosticCollector<'_>) {
             report.error(&item.path, problem, help);
         }
         (None, None, _) => {
-            let problem = "this lookup asks nobody".to_owned();
+            let problem = "this lookup has no source".to_owned();
             let help = format!(
                 "add command = {COMMAND_EXAMPLE}, or url = \"https://…/{ADDRESS_PLACEHOLDER}\""
             );

@@ -138,7 +138,7 @@ impl<'t> TomlTable<'t> {
         let path = join(&self.path, key);
         report.record_span(&path, name.span());
         self.known_keys.push(key);
-        report.error(&path, format!("`{key}` is not used any more"), help);
+        report.error(&path, format!("`{key}` is no longer used"), help);
     }
 
     /// Reports the keys that the caller did not ask for.

@@ -190,7 +190,7 @@ fn read_name(
     };
     if let Some(other) = other {
         let problem = format!("the name {} is that of {other}", report.show(&name));
-        let help = "give each rule a name of its own: findings are told apart by it";
+        let help = "give each rule a name of its own: findings are identified by it";
         report.error(&item.path, problem, help);
     }
     Some(name)

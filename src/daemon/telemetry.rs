@@ -64,7 +64,7 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
         let known = LEVELS.iter().any(|name| name.eq_ignore_ascii_case(level));
         if !known {
             return Err(match *part {
-                "" => "a part of it is empty".to_owned(),
+                "" => "one of its parts is empty".to_owned(),
                 part => format!("{part:?} names no level"),
             });
         }

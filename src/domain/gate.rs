@@ -140,7 +140,7 @@ impl OutOfScope {
     pub fn text(self) -> &'static str {
         match self {
             Self::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
-            Self::NoEventType => "the booking's event type does not exist any more",
+            Self::NoEventType => "the booking's event type no longer exists",
             Self::Ungated => "no gate names the event type",
             Self::Seated => "every attendee of a seated booking is a separate booker",
         }

@@ -287,8 +287,9 @@ fn decide_incomplete_chain(case: &ChargeCase<'_>) -> ChargeDecision {
                 problem: Some(ChargeProblem {
                     code: "booking-gone",
                     text: format!(
-                        "booking {uid} or the one it was moved to is not at Cal.com any more; its \
-                     charge stays until the booking would be over: see `maitred explain {uid}`"
+                        "booking {uid} or the one it was moved to no longer exists at Cal.com; \
+                         its charge stays until the booking would be over: see `maitred explain \
+                         {uid}`"
                     ),
                 }),
                 unresolved_code: None,

@@ -153,7 +153,7 @@ async fn write_unresolved_list(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<()
     };
     match ports.store.transaction((ports.clock)(), decide).await {
         Err(PassError::Commit(CommitError::Violation(why))) => {
-            tracing::warn!(%why, "the unresolved list is not changed: the next pass goes on");
+            tracing::warn!(%why, "the unresolved list is not changed: the next pass continues");
             Ok(())
         }
         result => result,

@@ -101,7 +101,7 @@ pub enum OpenError {
     /// The log lacks commits that it had when the store was closed.
     #[error(
         "open the ledger: its log ends with commit {end}, but it was closed after commit {closed_after}, \
-         so commits were removed; restore {} from a backup, or, to go on with what is there, \
+         so commits were removed; restore {} from a backup, or, to continue with what is there, \
          remove the file {}",
         log.display(),
         marker.display()
@@ -118,7 +118,7 @@ pub enum OpenError {
     },
     #[error(
         "open the ledger: {} is not the log that was closed here, for its commit {closed_after} is another; \
-         restore both {} and {} from one backup, or, to go on with the log that is there, remove the \
+         restore both {} and {} from one backup, or, to continue with the log that is there, remove the \
          file {}",
         log.display(),
         log.display(),

@@ -80,7 +80,7 @@ pub fn open_projection(
         let reason = if moved_to.is_some() {
             reason
         } else {
-            "was not there".to_owned()
+            "was missing".to_owned()
         };
         let CatchUpReport { commits, facts } = report;
         notices.push(OpenNotice::ProjectionRebuilt {

@@ -115,7 +115,7 @@ fn results_before_a_failure_are_reported_with_its_exit_code() {
             assert_eq!(view["stopped"]["code"], "unreachable");
         } else {
             assert!(run.out.contains("In all: 2 confirmed"), "{}", run.out);
-            assert!(run.out.contains("did not come to its end"), "{}", run.out);
+            assert!(run.out.contains("stopped before its end"), "{}", run.out);
         }
     }
 }
@@ -185,7 +185,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
     };
     let in_plain = |ran: &RunResult, what: &str| {
         assert!(
-            ran.out.contains("did not come to its end"),
+            ran.out.contains("stopped before its end"),
             "{what}: {}",
             ran.out
         );

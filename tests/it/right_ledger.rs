@@ -359,7 +359,7 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
     assert_eq!(fixture.run(&["plan", "--exit-code"]).code, 3);
     let plain = fixture.run_ok(&["plan"]).out;
     assert!(
-        plain.contains("1 change to make; nothing is done"),
+        plain.contains("1 change to make; nothing is changed"),
         "{plain}"
     );
     assert_eq!(fs::read(fixture.log()).unwrap(), before);

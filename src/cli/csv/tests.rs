@@ -246,7 +246,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits,reference\nbo,4,dues\nal,4,dues\n",
-            "3: the reference \"dues\" stands in line 2 already; each row needs its own".into(),
+            "3: line 2 has the reference \"dues\" already; each row needs its own".into(),
         ),
     ];
     for (bytes, expect) in table {
@@ -265,7 +265,7 @@ fn every_bad_row_is_named_and_every_mistake_in_it() {
                 cy,5,\n";
     let bad = parse(text.as_bytes(), Tz::UTC).unwrap_err();
     insta::assert_snapshot!(bad.describe(Path::new("members.csv")), @r#"
-    members.csv was not imported, none of it:
+    nothing of members.csv was imported:
       line 3: the account is missing
       line 3: "x" is not a number; write digits only, as in 4
       line 3: expires: "soon" is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z

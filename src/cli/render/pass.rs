@@ -56,7 +56,7 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
     let what = if watch.audit { "Audit" } else { "Watch" };
     let changes = format_count(watch.changes.len(), "change");
     let mut text = format!(
-        "\n{what}: {} looked at, {} to Cal.com, {}.\n",
+        "\n{what}: {} checked, {} to Cal.com, {}.\n",
         format_count(watch.checked, "open charge"),
         format_count(watch.calls, "call"),
         match watch.suppressed_by {

@@ -91,7 +91,7 @@ fn failing_rows(view: &StatusView, page: &PageLayout) -> Vec<(&'static str, Stri
 fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
     match (&watch.last_summary, &watch.last_watch_at) {
         (Some(last), _) => format!(
-            "{}; {} looked at, {} to Cal.com, {}{}",
+            "{}; {} checked, {} to Cal.com, {}{}",
             at(&last.finished),
             format_count(last.checked, "open charge"),
             format_count(last.calls, "call"),

@@ -315,7 +315,7 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
         (
             "credits import members.csv",
             "account,credits\nbo,x\n",
-            "members.csv was not imported, none of it:\n  line 2: ",
+            "nothing of members.csv was imported:\n  line 2: ",
         ),
     ];
     for (words, file, expect) in table {

@@ -172,8 +172,8 @@ fn read_review(
     let mut review_table = item.table("{ decision = \"confirm\", reason = \"…\" }", report)?;
     let verdict = review_table.get_required("decision", "\"confirm\"", report);
     let verdict = verdict.and_then(|item| read_verdict(&item, report));
-    let reason = review_table.get_required("reason", "\"a good friend of the house\"", report);
-    let reason = reason.and_then(|item| item.text("a good friend of the house", report));
+    let reason = review_table.get_required("reason", "\"a good friend of the host\"", report);
+    let reason = reason.and_then(|item| item.text("a good friend of the host", report));
     review_table.report_unknown_keys(report);
     Some((verdict?, reason?.to_owned()))
 }

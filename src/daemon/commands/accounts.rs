@@ -65,7 +65,7 @@ pub(super) fn read_page(
     let after = after
         .map(AccountId::parse)
         .transpose()
-        .map_err(|why| parse::usage(format!("the account to go on after {why}")))?;
+        .map_err(|why| parse::usage(format!("the account to continue after {why}")))?;
     let limit = usize::try_from(limit.clamp(1, MAX_ACCOUNTS)).unwrap_or(usize::MAX);
     let mut accounts = store
         .accounts(after.as_ref(), limit + 1)

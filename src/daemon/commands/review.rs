@@ -185,7 +185,7 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
         RequestState::Noted => Err(parse::refusal(
             "already-started",
             format!(
-                "request {id} began at {}, so it is not decided any more",
+                "request {id} began at {}, so it is no longer decided",
                 views::format_time(request.start)
             ),
         )),

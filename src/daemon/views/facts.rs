@@ -205,7 +205,10 @@ fn describe_charge_fact(fact: &ChargeFact) -> EntryParts {
             non_refundable: keeps,
             ..
         } => {
-            let mut text = format!("the charge of {from} goes on with {}: rescheduled", to.uid);
+            let mut text = format!(
+                "the charge of {from} continues with {}: rescheduled",
+                to.uid
+            );
             if *keeps > 0 {
                 text.push_str(&format!(
                     ", so late that a cancellation would have cost {}: as much stays when the \

@@ -55,7 +55,7 @@ impl SkipReason {
                  is not known"
             }
             Self::SeriesUnreadable => "the series could not be read completely",
-            Self::SeriesSettling => "the series is so young that more of it may follow",
+            Self::SeriesSettling => "the series is so young that more occurrences may follow",
         }
     }
 }

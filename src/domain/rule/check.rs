@@ -117,7 +117,7 @@ impl<'a> Checker<'a> {
 
     /// Reports that the expression is too large, once for each limit.
     fn report_too_large(&mut self, node: &IdedExpr) {
-        let help = "make two rules of it";
+        let help = "split it into two rules";
         let problem = if self.nodes > MAX_NODES {
             format!("the expression has more than {MAX_NODES} parts")
         } else {
@@ -203,7 +203,7 @@ impl<'a> Checker<'a> {
             self.report(
                 name,
                 format!("`{macro_name}` inside of another macro"),
-                "macros do not nest: what one costs would be multiplied; make two rules of it",
+                "macros do not nest: what one costs would be multiplied; split it into two rules",
             );
             return Type::DYN;
         }

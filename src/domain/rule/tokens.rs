@@ -34,7 +34,7 @@ impl Tokens {
             return Err(RuleDiagnostic::new(
                 0..end,
                 format!("the expression is {end} bytes long"),
-                format!("keep it below {MAX_EXPRESSION_BYTES} bytes; make two rules of it"),
+                format!("keep it below {MAX_EXPRESSION_BYTES} bytes; split it into two rules"),
             ));
         }
         let mut tokens = Self::default();
@@ -46,7 +46,7 @@ impl Tokens {
                 return Err(RuleDiagnostic::new(
                     word,
                     format!("the expression has more than {MAX_TOKENS} words"),
-                    "make two rules of it, or put a long list into a lookup",
+                    "split it into two rules, or put a long list into a lookup",
                 ));
             }
             tokens.track_bracket(text, &word, &mut open_brackets)?;
@@ -72,7 +72,7 @@ impl Tokens {
                     return Err(RuleDiagnostic::new(
                         word.clone(),
                         format!("brackets nest deeper than {MAX_NESTING}"),
-                        "make two rules of it",
+                        "split it into two rules",
                     ));
                 }
                 open_brackets.push(self.spans.len());

@@ -253,7 +253,7 @@ pub fn resolution_while_accepted(
             Some("a charge is there")
         }
         (UnresolvedCode::Revived, AcceptedState::Settled | AcceptedState::PartlyPaid) => {
-            Some("the booking shows no cancellation and no move any more")
+            Some("the booking no longer shows a cancellation or a move")
         }
         (UnresolvedCode::UnknownStatus, _) => Some(STATUS_KNOWN),
         (UnresolvedCode::Refused | UnresolvedCode::Unanswered, _) => {
@@ -276,7 +276,7 @@ pub fn resolution_by_status(code: UnresolvedCode, status: &BookingStatus) -> Opt
         (BookingStatus::Pending, UnresolvedCode::UnknownStatus) => Some(STATUS_KNOWN),
         (BookingStatus::Pending, _) => None,
         (BookingStatus::Rejected | BookingStatus::Cancelled, _) => {
-            Some("the booking is not accepted any more")
+            Some("the booking is no longer accepted")
         }
     }
 }

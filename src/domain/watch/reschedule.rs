@@ -44,7 +44,7 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
     ChargeDecision::Write {
         facts,
         outcome: ChargeOutcome::Moved,
-        text: format!("the charge goes on with {}", last.uid),
+        text: format!("the charge continues with {}", last.uid),
         problem,
     }
 }

@@ -294,7 +294,7 @@ async fn write_attempt_result(
                 Fact::Unresolved(UnresolvedFact::Resolved {
                     booking: booking.uid.clone(),
                     code: item.code,
-                    reason: "the booking is not accepted any more".to_owned(),
+                    reason: "the booking is no longer accepted".to_owned(),
                     by: Resolver::Watch,
                 })
             }));

@@ -42,7 +42,7 @@ pub(super) fn report_cancel_limit(report: &mut WatchReport) {
         problems.push(Problem {
             code: CANCEL_LIMIT,
             text: "more accepted bookings would be cancelled than limits.declines allows: they are on \
-                   the unresolved list, and later watches go on; if these bookings are right, correct \
+                   the unresolved list, and later watches continue; if these bookings are right, correct \
                    the configuration or the ledger now"
                 .to_owned(),
         });

@@ -86,7 +86,7 @@ pub(super) async fn settle(
         // A charge that cannot be settled must not block the others.
         Err(PassError::Commit(CommitError::Violation(why))) => {
             let text = format!(
-                "what became of booking {} could not be written down: {why}",
+                "the state of booking {} could not be recorded: {why}",
                 charge.booking.uid
             );
             let code = "watch-failed";

@@ -177,7 +177,7 @@ impl BookClubBuilder {
             ),
             (BOOK_CLUB, "cleo@example.net", 5, 11, "Cleo has none left"),
             (BOOK_CLUB, "dov@example.org", 3, 13, "Dov never had any"),
-            (BOOK_CLUB, "sam@example.net", 3, 15, "Sam is nobody we know"),
+            (BOOK_CLUB, "sam@example.net", 3, 15, "Sam has no account"),
             (
                 EXEC_DINNER,
                 "elif@example.com",

@@ -172,7 +172,7 @@ pub enum LineFault {
         found: u64,
     },
     /// The file ends within the line, although the log continues in another file.
-    #[error("the file ends in the middle of it, and it is not the last one of the log")]
+    #[error("the file ends in the middle of the line, and is not the last file of the log")]
     Truncated,
     /// The line is longer than a line may be.
     #[error("it is longer than {MAX_LINE} bytes")]

@@ -1,5 +1,5 @@
-//! Documents are in plain language: idioms that readers have to guess are refused, with a proposal
-//! for each. A place is added to the list when all of its texts pass.
+//! Documents, comments and messages are in plain language: idioms that readers have to guess are
+//! refused, with a proposal for each. A place is added to the list when all of its texts pass.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ const IDIOMS: [(&str, &str); 24] = [
     ("mended", "corrected, fixed"),
 ];
 
-/// Where the idioms are refused: Markdown pages, and the comments of all other files.
+/// Where the idioms are refused: Markdown pages, the comments of all other files, and the texts of
+/// the library that are not in tests.
 const PLAIN_LANGUAGE_PLACES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
@@ -56,7 +57,10 @@ fn documents_are_in_plain_language() {
             let text = fs::read_to_string(&path).unwrap();
             let prose = match path.extension().and_then(|extension| extension.to_str()) {
                 Some("md") => prose_of_page(&text),
-                Some("rs") => comments(&text, "//"),
+                Some("rs") => comments(&text, "//")
+                    .into_iter()
+                    .chain(messages(&path, &text))
+                    .collect(),
                 _ => comments(&text, "#"),
             };
             let name = path.strip_prefix(root).unwrap().display().to_string();
@@ -117,6 +121,46 @@ fn comments<'a>(text: &'a str, mark: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
+/// Returns the texts of a source of the library outside its tests, with the lines where they begin.
+/// One word is a key or a code, and no message.
+fn messages(path: &Path, source: &str) -> Vec<(usize, String)> {
+    let path = path.to_string_lossy();
+    if !path.contains("/src/") || path.contains("/tests/") || path.ends_with("tests.rs") {
+        return Vec::new();
+    }
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let mut texts = Vec::new();
+    // Each text that is open, with the line where it began.
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in (1..).zip(code.lines()) {
+        if open.is_none() && line.trim_start().starts_with("//") {
+            continue;
+        }
+        let mut chars = line.chars();
+        while let Some(c) = chars.next() {
+            match (&mut open, c) {
+                (None, '"') => open = Some((number, String::new())),
+                // A quote in apostrophes is a character and opens nothing.
+                (None, '\'') if chars.as_str().starts_with("\"'") => {
+                    chars.nth(1);
+                }
+                (None, _) => {}
+                (Some(_), '"') => texts.extend(open.take()),
+                (Some((_, text)), '\\') => {
+                    text.push(' ');
+                    chars.next();
+                }
+                (Some((_, text)), c) => text.push(c),
+            }
+        }
+        if let Some((_, text)) = &mut open {
+            text.push(' ');
+        }
+    }
+    texts.retain(|(_, text)| text.split_whitespace().count() > 1);
+    texts
+}
+
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<&str>>().join(" ")
 }
@@ -131,6 +175,16 @@ fn has_words(text: &str, words: &str) -> bool {
     };
     let (text, words) = (split(text), split(words));
     text.windows(words.len()).any(|window| window == words)
+}
+
+#[test]
+fn messages_are_the_texts_of_the_library() {
+    let source = "let a = \"go\";\n// \"goes on\"\nlet b = '\"';\nlet c = \"it \\\"goes \\\n     on\\n\";\n\
+                  #[cfg(test)]\nmod tests {\n\"go on\"\n}\n";
+    let texts = messages(Path::new("/x/src/a.rs"), source);
+    assert_eq!(texts, [(4, "it  goes       on ".to_owned())]);
+    assert!(has_words(&texts[0].1, "goes on"));
+    assert!(messages(Path::new("/x/tests/a.rs"), source).is_empty());
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl<'a> Checker<'a> {
         if name == "lookup" {
             self.report(
                 at,
-                "`lookup` stands for no single value",
+                "`lookup` is not a single value",
                 "name the question: lookup.name, has(lookup.name) or \"name\" in lookup",
             );
             return Type::DYN;
@@ -52,8 +52,8 @@ impl<'a> Checker<'a> {
         if let Some(field) = schema::fields(name).next() {
             self.report(
                 at,
-                format!("`{name}` stands for no single value"),
-                format!("say what of it, such as {name}.{field}"),
+                format!("`{name}` is not a single value"),
+                format!("name a field, such as {name}.{field}"),
             );
             return Type::DYN;
         }

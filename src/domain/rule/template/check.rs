@@ -112,8 +112,8 @@ fn check_name(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
         let field = schema::fields(root).next().unwrap_or_default();
         return Err(RuleDiagnostic::new(
             at,
-            format!("`{root}` stands for no single value"),
-            format!("say what of it, such as {root}.{field}"),
+            format!("`{root}` is not a single value"),
+            format!("name a field, such as {root}.{field}"),
         ));
     }
     match schema::find_name(&format!("{root}.{field}")) {

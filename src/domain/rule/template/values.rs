@@ -191,7 +191,7 @@ pub(super) fn error_message(error: &Error) -> String {
     let detail = error.detail().unwrap_or_default();
     match error.kind() {
         ErrorKind::UndefinedError if detail.is_empty() => {
-            "something that the template names is not there".to_owned()
+            "a value that the template uses does not exist".to_owned()
         }
         ErrorKind::OutOfFuel => "the template takes too much work".to_owned(),
         kind if detail.is_empty() => kind.to_string(),

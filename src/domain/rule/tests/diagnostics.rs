@@ -66,7 +66,7 @@ fn names() {
         ),
         (
             "size(«lookup») > 0",
-            "`lookup` stands for no single value",
+            "`lookup` is not a single value",
             "name the question: lookup.name, has(lookup.name) or \"name\" in lookup",
         ),
         (
@@ -442,7 +442,7 @@ fn calls() {
         (
             "member.tags.all(a, booking.guests.«exists»(b, a == b))",
             "`exists` inside of another macro",
-            "macros do not nest: what one costs would be multiplied; make two rules of it",
+            "macros do not nest: what one costs would be multiplied; split it into two rules",
         ),
     ]);
 }

@@ -75,15 +75,15 @@ fn what_cannot_be_rendered_is_an_error_for_people() {
     let rows = [
         (
             "{{ booking.answers.other }}",
-            "something that the template names is not there",
+            "a value that the template uses does not exist",
         ),
         (
             "{{ booking.answers.pin }}",
-            "something that the template names is not there",
+            "a value that the template uses does not exist",
         ),
         (
             "{{ lookup.gone.score }}",
-            "something that the template names is not there",
+            "a value that the template uses does not exist",
         ),
         ("{{ booking.description }}", "the template produces no text"),
         (

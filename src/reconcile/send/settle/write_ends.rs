@@ -107,7 +107,7 @@ impl EndsWriter<'_> {
                 // Others wrote between the reads and the commit.
                 Err(CommitError::Conflict(Expected::Head { .. })) if tries < MAX_TRIES => {}
                 Err(CommitError::Conflict(changed)) if changed != head_seen => {
-                    tracing::info!(%changed, "changed meanwhile: the next pass goes on");
+                    tracing::info!(%changed, "changed in the meantime: the next pass continues");
                     let affected = ends.iter().filter(|(_, end)| end.expected == changed);
                     let numbers = affected.map(|(number, _)| *number);
                     self.written.rejected_ends.extend(numbers);
