@@ -318,7 +318,7 @@ fn the_binary_on_an_unreadable_disk_reports_it_and_sends_no_call() {
         FAILURE_MODES[5],
         RUN_READS,
         FEW_SAMPLES,
-        &["the disk does not work"],
+        &["the disk fails"],
     );
     assert!(failed > 0 || is_one(), "{failed} runs failed");
 }

@@ -254,7 +254,7 @@ impl FailingDiskRun {
         let words = match errno {
             super::ENOSPC => ["make room", "make room"],
             super::EROFS => ["mount the file system writable", "see why first"],
-            _ => ["the disk does not work", "see why first"],
+            _ => ["the disk fails", "see why first"],
         };
         let helps = words.iter().any(|word| message.contains(word));
         let says = is_later || (names && helps);
