@@ -1,8 +1,8 @@
 //! `maitred` guards a Cal.com calendar: it confirms and declines pending bookings, based on an
 //! embedded credit ledger and the operator's own criteria.
 
-// Here and not in `Cargo.toml`, because they are about the library: tests are tables, which may be
-// long, and nobody else reads their items.
+// Here and not in `Cargo.toml`, because these lints are about the library: tests are tables, which
+// may be long, and no other crate uses their items.
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::too_many_lines))]
 

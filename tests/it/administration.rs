@@ -46,9 +46,13 @@ fn run_with_env(fixture: &BinaryFixture, variables: &[(&str, &str)], args: &[&st
 fn an_account_with_nearly_the_name_of_another_is_opened_only_on_request() {
     let fixture = BinaryFixture::new("v2");
     let first = fixture.run_ok(&["credits", "grant", BO, "3"]);
-    assert!(first.out.contains("There was no account"), "{}", first.out);
+    assert!(
+        first.out.contains("did not exist: it is open now"),
+        "{}",
+        first.out
+    );
     let again = fixture.run_ok(&["credits", "grant", BO, "1"]);
-    assert!(!again.out.contains("There was no account"), "{}", again.out);
+    assert!(!again.out.contains("did not exist"), "{}", again.out);
     for slip in ["bo@exmaple.com", "bo"] {
         let refused = fixture.run(&["credits", "grant", slip, "3"]);
         assert_eq!(refused.code, 1, "{}", refused.all_output());
@@ -213,7 +217,7 @@ fn unresolved_items_and_the_end_of_an_outage_are_lines_of_the_log() {
     };
     let rule = FaultRule::on_next(Operation::List, away).times(FaultTimes::Always);
     fixture.sandbox.lock().add_fault(rule).unwrap();
-    let log_lines = daemon.wait_for_line("the next pass looks again");
+    let log_lines = daemon.wait_for_line("the next pass tries again");
     let host = fixture.sandbox.base_url();
     let host = host.trim_start_matches("http://").trim_end_matches('/');
     assert!(log_lines.last().unwrap().contains(host), "{log_lines:#?}");

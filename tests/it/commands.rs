@@ -116,7 +116,7 @@ fn a_review_answer_is_refused_clearly_or_counts_once() {
     let unknown = fixture.run(&["review", "confirm", "nowhere"]);
     assert_eq!(unknown.code, 1);
     assert!(
-        unknown.err.contains("nothing was decided"),
+        unknown.err.contains("no decision was made"),
         "{}",
         unknown.err
     );
@@ -134,14 +134,14 @@ fn a_review_answer_is_refused_clearly_or_counts_once() {
         &["review", "confirm", &uid, "--reason", "agreed"],
     ] {
         let output = fixture.run_ok(again).out;
-        assert!(output.contains("Nothing was done"), "{output}");
+        assert!(output.contains("Nothing was changed"), "{output}");
     }
     assert_eq!(std::fs::read(fixture.log()).unwrap(), before);
     fixture.run_ok(&["credits", "grant", "bo@example.com", "9"]);
     fixture.run_ok(&["run", "--once"]);
     assert_eq!(fixture.status(&uid), "accepted");
     let output = fixture.run_ok(&["review", "confirm", &uid]).out;
-    assert!(output.contains("Nothing was done"), "{output}");
+    assert!(output.contains("Nothing was changed"), "{output}");
     let late = fixture.run(&["review", "decline", &uid, "--format", "json"]);
     assert_eq!(late.code, 1);
     let refusal: Value = serde_json::from_str(late.err.trim()).unwrap();
@@ -163,7 +163,7 @@ fn a_daemon_acts_on_a_review_answer_at_once_and_shows_pending_requests() {
     let status = fixture.run_ok(&["status", "--format", "json"]).json();
     assert_eq!(status["requests_in_review"], 1, "{status}");
     let output = fixture.run_ok(&["review", "decline", &uid]).out;
-    assert!(output.contains("looks at it now"), "{output}");
+    assert!(output.contains("evaluates it now"), "{output}");
     wait_until("the decline", || fixture.status(&uid) == "rejected");
     assert!(listed_for_review(&fixture, &[]).is_empty());
     assert_eq!(daemon.terminate().0, 0);
@@ -344,7 +344,7 @@ fn an_export_of_credits_is_imported_into_another_ledger() {
     assert_eq!(file.lines().count(), 3, "{file}");
     let again = fixture.run(&["credits", "export", "--out", "export.csv"]);
     assert_eq!(again.code, 2);
-    assert!(again.err.contains("is there already"), "{}", again.err);
+    assert!(again.err.contains("exists already"), "{}", again.err);
     let json = fixture
         .run_ok(&["credits", "export", "--format", "json"])
         .json();

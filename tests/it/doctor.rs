@@ -100,7 +100,7 @@ fn a_correct_setup_has_no_findings() {
         // The sandbox's bookers do not prove their addresses.
         (
             "warning event type lesson (gate lesson): ",
-            "need not prove their e-mail address",
+            "need not verify their e-mail address",
         ),
     ];
     for (head, text) in rows {

@@ -88,8 +88,8 @@ fn the_start_and_end_of_an_outage_are_logged_with_the_server() {
     fixture.sandbox.lock().add_fault(rule).unwrap();
     let url = fixture.sandbox.base_url();
     let server = url.trim_start_matches("http://");
-    let lines = daemon.wait_for_line("looks again");
-    let failed = find_line(&lines, "looks again");
+    let lines = daemon.wait_for_line("tries again");
+    let failed = find_line(&lines, "tries again");
     assert!(
         failed.contains(&format!("{server} answered 502")),
         "{failed}"

@@ -293,7 +293,7 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
         let text = text.replace("cost = 1", "cost = 2");
         fs::write(fixture.path("config.toml"), text).unwrap();
         daemon.signal("-HUP");
-        let lines = daemon.wait_for_line("the configuration stays as it was");
+        let lines = daemon.wait_for_line("the configuration in force does not change");
         assert!(lines.last().unwrap().contains(key), "{lines:?}");
         fs::write(fixture.path("config.toml"), &good).unwrap();
         assert_eq!(policy(&fixture), before, "{key}");

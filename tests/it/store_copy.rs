@@ -114,7 +114,10 @@ fn a_damaged_log_gives_no_backup_and_no_restore() {
     alter(to.path());
     let back = tempfile::tempdir().unwrap();
     let error = restore(to.path(), &back.path().join("ledger"), at(0)).unwrap_err();
-    assert!(error_chain(&error).contains("it was altered"), "{error}");
+    assert!(
+        error_chain(&error).contains("the line was altered"),
+        "{error}"
+    );
     assert_eq!(file_names(back.path()), [""; 0], "nothing was put in place");
 }
 

@@ -295,7 +295,7 @@ fn a_flipped_bit_of_the_log_is_detected_everywhere() {
                 let then = match (torn, left) {
                     (false, _) => Expectation::Refuses(BACKUP),
                     (true, CloseState::Closed) => {
-                        Expectation::OpensWithNotice("a commit that was acknowledged is lost")
+                        Expectation::OpensWithNotice("an acknowledged commit is lost")
                     }
                     (true, CloseState::Killed) => {
                         Expectation::OpensWithNotice("which was cut off and kept as")
@@ -344,7 +344,7 @@ fn a_truncated_log_is_refused_or_reported() {
             let cut = |path: &Path| write(path, &text[..keep]);
             let then = match left {
                 CloseState::Closed => {
-                    Expectation::OpensWithNotice("a commit that was acknowledged is lost")
+                    Expectation::OpensWithNotice("an acknowledged commit is lost")
                 }
                 CloseState::Killed => Expectation::OpensWithNotice("which was cut off and kept as"),
             };
@@ -364,7 +364,7 @@ fn a_truncated_log_is_refused_or_reported() {
     // The marker `clean-shutdown` reveals missing lines at the end, and missing files.
     let text = fs::read(stores.template(CloseState::Closed).join(LAST)).unwrap();
     let header = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    let missed: &[&str] = &["commits were taken out", "from a backup", "remove the file"];
+    let missed: &[&str] = &["commits were removed", "from a backup", "remove the file"];
     let cut = |path: &Path| write(path, &text[..header]);
     stores.check_damage(
         CloseState::Closed,
@@ -410,8 +410,8 @@ fn foreign_files_in_the_log_directory_are_refused() {
                 symlink("nowhere", path).unwrap();
             };
             let then =
-                Expectation::Refuses(&["a link that leads nowhere", "restore it from a backup"]);
-            stores.check_damage(left, file, "a link that leads nowhere", nowhere, then);
+                Expectation::Refuses(&["a link without a target", "restore it from a backup"]);
+            stores.check_damage(left, file, "a link without a target", nowhere, then);
             let elsewhere = |path: &Path| {
                 let to = path.with_extension("moved");
                 fs::rename(path, &to).unwrap();
@@ -433,7 +433,7 @@ fn foreign_files_in_the_log_directory_are_refused() {
             Expectation::Refuses(&["00000002.jsonl", "does not follow"]),
         );
         let missing =
-            Expectation::Refuses(&["segments after it are there", "restore it from a backup"]);
+            Expectation::Refuses(&["segments after it exist", "restore it from a backup"]);
         stores.check_damage(left, FIRST, "missing", remove, missing);
         stores.check_damage(left, "log/00000002.jsonl", "missing", remove, missing);
         let none = Expectation::Refuses(&["but no log", "restore the folder `log` from a backup"]);
@@ -511,7 +511,7 @@ fn data_of_a_newer_maitred_is_refused_and_unchanged() {
                 );
                 write(path, &text);
             };
-            let then = Expectation::Refuses(&["a newer maitred", "use that one or a newer"]);
+            let then = Expectation::Refuses(&["a newer maitred", "use that version or a newer"]);
             stores.check_damage(left, LAST, facts, add, then);
         }
     }
@@ -612,7 +612,7 @@ fn damaged_marker_and_lock_files_lose_nothing() {
         stores.check_damage(
             CloseState::Closed,
             file,
-            "a link that leads nowhere",
+            "a link without a target",
             nowhere,
             Expectation::Opens,
         );
@@ -683,7 +683,7 @@ fn a_damaged_projection_loses_nothing() {
             stores.check_damage(
                 left,
                 file,
-                "a link that leads nowhere",
+                "a link without a target",
                 nowhere,
                 Expectation::Opens,
             );
@@ -700,7 +700,7 @@ fn a_damaged_projection_loses_nothing() {
         stores.check_damage(
             left,
             "projection",
-            "a link that leads nowhere",
+            "a link without a target",
             nowhere,
             Expectation::Opens,
         );
@@ -737,7 +737,7 @@ fn an_invalid_store_directory_is_named_with_a_remedy() {
     stores.check_damage(
         CloseState::Closed,
         "",
-        "a link that leads nowhere",
+        "a link without a target",
         nowhere,
         wrong,
     );
@@ -757,27 +757,27 @@ async fn other_files_are_never_taken_for_the_control_socket() {
         (
             "a file",
             |path| write(path, b"notes"),
-            Some("is no socket; move it away"),
+            Some("is not a socket is there; move it away"),
         ),
         (
             "noise",
             |path| write(path, &foreign_contents()[0].1),
-            Some("is no socket; move it away"),
+            Some("is not a socket is there; move it away"),
         ),
         (
             "an empty file",
             |path| write(path, b""),
-            Some("is no socket; move it away"),
+            Some("is not a socket is there; move it away"),
         ),
         (
             "a directory",
             |path| fs::create_dir(path).unwrap(),
-            Some("is no socket; move it away"),
+            Some("is not a socket is there; move it away"),
         ),
         (
-            "a link that leads nowhere",
+            "a link without a target",
             |path| symlink("nowhere", path).unwrap(),
-            Some("is no socket; move it away"),
+            Some("is not a socket is there; move it away"),
         ),
     ];
     for (what, put, refused) in rows {

@@ -218,14 +218,16 @@ fn a_log_that_is_refused_stays_unchanged() {
     text[middle] ^= 1;
     log.write(&text);
     for _ in 0..2 {
-        let error = open(&log.store).map(|_| ()).expect_err("it was altered");
+        let error = open(&log.store)
+            .map(|_| ())
+            .expect_err("the line was altered");
         let message = error_chain(&error);
         assert!(
             message.contains(&format!("line {} of", log.line_of(middle))),
             "{message}"
         );
         assert!(message.contains("00000001.jsonl"), "{message}");
-        assert!(message.contains("it was altered"), "{message}");
+        assert!(message.contains("the line was altered"), "{message}");
     }
     assert_eq!(fs::read(&log.path).expect("read"), text);
     log.write(&log.text);
@@ -324,7 +326,7 @@ fn lines_of_a_newer_version_are_refused_as_such() {
     let message = error_chain(&error);
     assert!(message.contains("line 5 of"), "{message}");
     assert!(
-        message.contains("if a newer maitred wrote it, use that one"),
+        message.contains("if a newer maitred wrote it, use that version"),
         "{message}"
     );
 
