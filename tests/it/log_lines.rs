@@ -173,7 +173,11 @@ fn instants_within_texts_are_shown_in_the_configured_zone() {
     assert_eq!(refused.code, 1, "{}", refused.all_output());
     assert!(refused.err.contains(" JST"), "{}", refused.err);
     let machine = fixture.run(&["review", "confirm", &uid, "--format", "json"]);
-    assert!(machine.err.contains("Z; what comes"), "{}", machine.err);
+    assert!(
+        machine.err.contains("Z; make further changes"),
+        "{}",
+        machine.err
+    );
 }
 
 #[test]

@@ -616,10 +616,7 @@ fn a_commit_that_is_too_large_is_refused_before_it_is_written() {
     let CommitError::Failed(error) = error else {
         panic!("{error}");
     };
-    assert!(
-        error.text.contains("at most 200000 stand or fall together"),
-        "{error}"
-    );
+    assert!(error.text.contains("at most 200000; split it"), "{error}");
     let mut long = grant_fact("g", "bo", 1);
     if let Fact::Credit(CreditFact::Grant { reason, .. }) = &mut long {
         *reason = "x".repeat(64 * 1024 + 1);

@@ -436,7 +436,7 @@ fn many_segments_are_one_log() {
     fs::rename(path.join("log/00000001.jsonl"), path.join("first")).expect("moved");
     let error = open(&path).map(|_| ()).expect_err("a segment is missing");
     assert!(
-        error_chain(&error).contains("00000001.jsonl: segments after it are there"),
+        error_chain(&error).contains("00000001.jsonl: segments after it exist"),
         "{error}"
     );
 }

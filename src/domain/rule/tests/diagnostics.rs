@@ -61,8 +61,8 @@ fn names() {
         ),
         (
             "«booking» == \"x\"",
-            "`booking` stands for no single value",
-            "say what of it, such as booking.uid",
+            "`booking` is not a single value",
+            "name a field, such as booking.uid",
         ),
         (
             "size(«lookup») > 0",

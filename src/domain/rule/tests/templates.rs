@@ -117,8 +117,8 @@ fn diagnostics() {
         ),
         (
             "{{ «member» }}",
-            "`member` stands for no single value",
-            "say what of it, such as member.known",
+            "`member` is not a single value",
+            "name a field, such as member.known",
         ),
         (
             "{{ «booking.title.length» }}",
