@@ -80,7 +80,7 @@ fn a_correct_setup_has_no_findings() {
     let fixture = DoctorFixture::new(vec![lesson()], Span::zero());
     let (code, found) = fixture.run_check(GATE);
     assert_eq!(code, 0, "{found:#?}");
-    assert_one_finding(&found, "warning store: ", "there is none in");
+    assert_one_finding(&found, "warning store: ", "there is no ledger in");
     fixture.init();
     let (code, found) = fixture.run_check(GATE);
     assert_eq!(code, 0, "{found:#?}");

@@ -51,7 +51,7 @@ fn check_store(store: &StoreConfig) -> CheckResultView {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(why) if why.kind() == ErrorKind::NotFound => {
-            let text = format!("{shown} contains none yet");
+            let text = format!("there is no ledger in {shown} yet");
             return warning(subject, text, "`maitred init` creates it");
         }
         Err(why) => {
