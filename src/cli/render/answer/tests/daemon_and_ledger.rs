@@ -10,8 +10,8 @@ fn status_tells_how_the_daemon_is() {
       passes      17280
       last pass   2026-12-01 08:59:51 UTC (9 seconds ago); 1 pending booking seen, 2 calls to Cal.com
       next pass   2026-12-01 09:00:05 UTC (in 5 seconds)
-      last watch  2026-12-01 08:57:01 UTC (2 minutes ago); 3 open charges checked, 2 calls to
-                  Cal.com, 1 change
+      last watch  2026-12-01 08:57:01 UTC (2 minutes ago); 3 open charges checked, 2 calls to Cal.com,
+                  1 change
       next watch  2026-12-01 09:02:00 UTC (in 2 minutes); the next audit 2026-12-02 03:00:00 UTC (in
                   18 hours)
       unfinished  1 decision
