@@ -29,9 +29,9 @@ pub const DEFAULT_CONFIG_PATH: &str = "/etc/maitred/config.toml";
 
 /// Confirms and declines the booking requests of a Cal.com calendar against a ledger of credits.
 ///
-/// maitred looks at the requests that wait for confirmation, checks each booker against the ledger
-/// and the house's rules, writes the decision down, and confirms or declines. It needs outgoing
-/// HTTPS only.
+/// maitred lists the requests that wait for confirmation, checks each booker against the ledger and
+/// the operator's rules, records the decision, and confirms or declines. It needs outbound HTTPS
+/// only.
 #[derive(Debug, Parser)]
 #[command(
     name = "maitred",

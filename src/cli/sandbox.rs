@@ -8,6 +8,7 @@ use super::context::{Context, print};
 use super::file;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
+use crate::daemon::error_chain::error_chain;
 use crate::daemon::signals;
 use crate::daemon::wake::{WAKE_QUEUE_LENGTH, Wake};
 use crate::sandbox::scenario::book_club::{KEY, book_club};
@@ -69,7 +70,8 @@ fn load_world(context: &Context, args: &Args) -> Result<(World, Option<&'static 
     let scenario_refusal = |why: String| refusal(exit::USAGE, format!("{}: {why}", path.display()));
     let text =
         String::from_utf8(bytes).map_err(|_| scenario_refusal("is not UTF-8 text".to_owned()))?;
-    let world = scenario::parse(&text, now).map_err(|error| scenario_refusal(error.to_string()))?;
+    let world =
+        scenario::parse(&text, now).map_err(|error| scenario_refusal(error_chain(&error)))?;
     Ok((world, None))
 }
 

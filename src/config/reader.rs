@@ -155,7 +155,7 @@ impl<'t> TomlTable<'t> {
                 && secret_detection::is_secret_name(name)
                 && !value.get_ref().is_table()
             {
-                let problem = "a secret does not belong into the configuration".to_owned();
+                let problem = "a secret does not belong in the configuration".to_owned();
                 report.error(&path, problem, self.secret_advice);
                 continue;
             }

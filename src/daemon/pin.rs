@@ -17,7 +17,7 @@ pub fn hash(pin: &str) -> Result<String, PinError> {
     hash::hash(pin)
 }
 
-/// Returns true when the text is a hash that [`hash`] could have made.
+/// Returns true when the text is a hash that [`hash()`] could have made.
 pub fn is_hash(text: &str) -> bool {
     text.len() <= MAX_HASH
         && PasswordHash::new(text).is_ok_and(|hash| hash.algorithm == ARGON2ID_IDENT)

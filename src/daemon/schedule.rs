@@ -12,13 +12,13 @@
 //!   message. The loop runs one pass or watch at a time, and ignores a job while one is running.
 //! - *Whole seconds.* A job comes up to a second early. It waits for the rest itself.
 //! - *A wall clock that was set back.* A job comes when the wall clock shows its time, which is then
-//!   hours too late. Every [`CHECK_INTERVAL`] the wall clock is compared with the monotonic clock;
+//!   hours too late. Every `CHECK_INTERVAL` the wall clock is compared with the monotonic clock;
 //!   if the wall clock fell behind, the loop is woken and publishes new times. (A wall clock that
 //!   was set forward, and a machine that was suspended, need nothing: the scheduler reads the wall
 //!   clock twice a second, and a late job comes once.)
 //! - *Lost jobs.* The scheduler passes jobs through channels that drop messages, and one panic ends
 //!   it for good. A job that is overdue at two checks is handled as if it had come, and no call of
-//!   the scheduler is awaited longer than [`CALL_TIMEOUT`].
+//!   the scheduler is awaited longer than `CALL_TIMEOUT`.
 //! - *Shutdown.* The scheduler's tasks keep each other alive. They have a runtime of their own,
 //!   which ends with them when the loop drops its sender.
 //! - *Log lines.* It reports at INFO each job that is added. Those lines are dropped.

@@ -78,7 +78,7 @@ pub(super) fn format_expiry(expires: Option<&str>, page: &PageLayout) -> String 
 /// Renders a page of accounts as a table.
 pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
     if view.accounts.is_empty() {
-        return "There are no accounts. `maitred credits grant` opens one.\n".to_owned();
+        return "No account matches. `maitred credits grant` opens an account.\n".to_owned();
     }
     let rows = view
         .accounts

@@ -179,10 +179,11 @@ fn has_words(text: &str, words: &str) -> bool {
 
 #[test]
 fn messages_are_the_texts_of_the_library() {
-    let source = "let a = \"go\";\n// \"goes on\"\nlet b = '\"';\nlet c = \"it \\\"goes \\\n     on\\n\";\n\
+    let source = "let a = \"go\";\n// \"a b\"\nlet b = '\"';\nlet c = \"it \\\"goes \\\n     on\\n\";\n\
                   #[cfg(test)]\nmod tests {\n\"go on\"\n}\n";
     let texts = messages(Path::new("/x/src/a.rs"), source);
-    assert_eq!(texts, [(4, "it  goes       on ".to_owned())]);
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert_eq!(texts[0].0, 4);
     assert!(has_words(&texts[0].1, "goes on"));
     assert!(messages(Path::new("/x/tests/a.rs"), source).is_empty());
 }

@@ -148,7 +148,7 @@ fn accounts_are_listed_with_the_way_to_the_next_ones() {
     There are more: maitred account list --after bo@example.com
     ");
     let view = json!({"schema": 1, "accounts": [], "next": null});
-    insta::assert_snapshot!(render(json!({"accounts": view})), @"There are no accounts. `maitred credits grant` opens one.");
+    insta::assert_snapshot!(render(json!({"accounts": view})), @"No account matches. `maitred credits grant` opens an account.");
 }
 
 #[test]
