@@ -425,7 +425,7 @@ fn a_backup_taken_while_a_daemon_runs_is_restored_into_an_empty_place() {
 #[test]
 fn a_scenario_that_cannot_be_read_is_refused_with_its_cause() {
     let fixture = BinaryFixture::new("v2");
-    fs::write(fixture.path("world.json"), r#"{"nonsense": 1}"#).unwrap();
+    std::fs::write(fixture.path("world.json"), r#"{"nonsense": 1}"#).unwrap();
     let refused = fixture.run(&["sandbox", "--scenario", "world.json"]);
     assert_eq!(refused.code, 2, "{}", refused.all_output());
     assert!(refused.err.contains("nonsense"), "{}", refused.err);
