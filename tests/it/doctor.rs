@@ -95,7 +95,7 @@ fn a_correct_setup_has_no_findings() {
         ("ok clock: ", "agree"),
         (
             "ok event type lesson (gate lesson): ",
-            "asks for confirmation (whether of all bookers",
+            "asks for confirmation (Cal.com does not show to an API key",
         ),
         // The sandbox's bookers do not prove their addresses.
         (
