@@ -477,6 +477,7 @@ fn evaluate_reads_the_webhook_payload_of_the_guide() {
     assert_eq!(view["at"], "2026-11-20T08:15:30.123Z");
     assert_eq!(view["decision"]["account"], "bo@example.com");
     let text = fixture.run_ok(&["evaluate", "payload.json"]).out;
+    assert!(text.contains("would be confirmed, for 1 credit"), "{text}");
     assert!(text.contains("these assumptions were made"), "{text}");
     assert_eq!(fs::read(fixture.log()).unwrap(), before);
     let item = fixture.request_booking(fixture.event_types.dinner, "who@example.com", "09:00:00Z");

@@ -328,6 +328,9 @@ fn format_effect(step: &StepView) -> String {
         "none" => match step.decision.as_str() {
             "review" => "left pending for an operator".to_owned(),
             "wait" => "left pending, and evaluated again".to_owned(),
+            // A booking from a file, which nothing was done about.
+            "confirm" => format!("would be confirmed, for {credits}"),
+            "decline" => "would be declined with a reason for the booker".to_owned(),
             _ => "left alone".to_owned(),
         },
         other => other.to_owned(),
