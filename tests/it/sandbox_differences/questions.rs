@@ -1,5 +1,5 @@
-//! What `faults.md` needs the sandbox to show beyond the rows of `differences.md`: the types of
-//! answers, buffers and limits, policies by notice, long notes, names that anybody may give.
+//! What the sandbox shows beyond the recorded differences, because defects depend on it: the types
+//! of answers, buffers and limits, policies by notice, long notes, names that anybody may give.
 
 use maitred::domain::time::Span;
 use maitred::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
