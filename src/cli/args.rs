@@ -167,8 +167,8 @@ and in the configuration: base-url = \"http://127.0.0.1:5555\""
         display_order = 19,
         after_help = "\
 The store's directory (store.path) must be empty or must not exist: stop maitred and move the ledger
-away first. What happened after the backup is not in it, so nothing is declined, and a watch writes
-and cancels nothing, before `maitred ledger accept-restore`.
+away first. What happened after the backup is not in it, so nothing is confirmed or declined,
+and a watch writes and cancels nothing, before `maitred ledger accept-restore`.
 
 Example:
   maitred restore /var/backups/maitred/2026-12-01"

@@ -35,8 +35,8 @@ pub fn render_ledger(view: &LedgerView, page: &PageLayout) -> String {
         rows.push((
             "restored",
             format!(
-                "at {}, and no operator has accepted it: nothing is declined, and a watch only \
-                 reports. Look at `maitred run --once --dry-run --watch`, then run `maitred ledger \
+                "at {}, and no operator has accepted it: nothing is confirmed or \
+                 declined, and a watch only reports. Look at `maitred run --once --dry-run --watch`, then run `maitred ledger \
                  accept-restore --reason TEXT`",
                 page.format_second(restored)
             ),
@@ -57,8 +57,8 @@ pub fn render_copy(view: &CopyView) -> String {
     if view.kind == "restore" {
         format!(
             "The ledger in {} was restored from {} and checked: {what}.\n{head}What happened after \
-             that is not in it, so nothing is declined, and a watch writes and cancels nothing, before \
-             you accept it. See with `maitred run --once --dry-run --watch` what would be done, set \
+             that is not in it, so nothing is confirmed or declined, and a watch writes and \
+             cancels nothing, before you accept it. See with `maitred run --once --dry-run --watch` what would be done, set \
              right what is missing, then run `maitred ledger accept-restore --reason TEXT`.\n",
             view.to, view.from
         )

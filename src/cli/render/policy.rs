@@ -77,7 +77,7 @@ pub fn render_replay(view: &ReplayView, page: &PageLayout) -> String {
 }
 
 fn render_difference(difference: &DifferenceView, page: &PageLayout) -> String {
-    let booker = difference.booker.as_deref().unwrap_or("nobody");
+    let booker = difference.booker.as_deref().unwrap_or("an unknown booker");
     let mut text = format!(
         "{} {} for {}: {} -> {}\n",
         page.format_minute(&difference.decided_at),

@@ -195,7 +195,9 @@ impl ReferenceLedger {
                 | AccountFact::Described { .. }
                 | AccountFact::PinChanged { .. },
             )
-            | Fact::Request(RequestFact::Reviewed { .. }) => unreachable!("nobody here writes it"),
+            | Fact::Request(RequestFact::Reviewed { .. }) => {
+                unreachable!("the simulation writes no review")
+            }
         }
     }
 

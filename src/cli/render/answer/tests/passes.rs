@@ -142,7 +142,7 @@ fn a_pass_shows_the_outcome_of_each_request() {
     answer["pass"]["more"] = json!(true);
     answer["pass"]["problems"] = json!([
         {"code": "rate-limited", "text": "Cal.com lets no more calls through for 20 seconds."},
-        {"code": "empty-ledger", "text": "There is no account at all, so nobody was declined."},
+        {"code": "empty-ledger", "text": "There is no account at all, so no request was declined."},
     ]);
     insta::assert_snapshot!(render(answer), @r"
     Pass of 2026-12-01 09:00:00 UTC.
@@ -202,7 +202,7 @@ fn a_pass_shows_the_outcome_of_each_request() {
 
     Problems:
       rate-limited  Cal.com lets no more calls through for 20 seconds.
-      empty-ledger  There is no account at all, so nobody was declined.
+      empty-ledger  There is no account at all, so no request was declined.
 
     In all: 1 confirmed, 1 declined, 1 superseded, 2 unresolved, 2 failed, 1 other, 1 left as they are.
     More requests wait than one pass handles; the next pass continues.
