@@ -9,6 +9,7 @@ use super::render::sanitize;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
 use crate::config::parse::Loaded;
+use crate::config::schema::printable_text;
 use crate::control::exit;
 use crate::control::protocol::{CheckResultView, CheckView, Refusal, SCHEMA};
 use crate::daemon::calendar;
@@ -65,12 +66,9 @@ fn check_key_and_calendar(
             findings.extend(key.warnings.iter().map(to_check_finding));
         }
         Err(why) => {
-            let help = "see calcom.api-key-file in the configuration";
-            findings.push(error(
-                "key",
-                format!("failed to {}", error_chain(&why)),
-                help,
-            ));
+            // The text says what to do.
+            let text = format!("failed to {}", error_chain(&why));
+            findings.push(error("key", text, ""));
             return Ok(());
         }
     }
@@ -94,12 +92,9 @@ fn check_key_and_calendar(
 }
 
 fn summary(context: &Context, loaded: &Loaded) -> String {
-    let gates: Vec<&str> = loaded
-        .config
-        .policy
-        .gates
-        .iter()
-        .map(|gate| gate.name.as_str())
+    let gates = &loaded.config.policy.gates;
+    let gates: Vec<&str> = { gates.iter() }
+        .map(|gate| printable_text(&gate.name))
         .collect();
     let gates = if gates.is_empty() {
         "no gate".to_owned()

@@ -85,9 +85,8 @@ fn name(value: &impl clap::ValueEnum) -> String {
 fn find_key_origin(loaded: &Loaded) -> OriginView {
     match calendar::load_key(&loaded.config).map(|key| key.origin) {
         Ok(KeyOrigin::Variable) => origin("environment", Some(KEY_VARIABLE.to_owned())),
-        Ok(KeyOrigin::Credential(path) | KeyOrigin::File(path)) => {
-            origin("file", Some(path.display().to_string()))
-        }
+        Ok(KeyOrigin::Credential(path)) => origin("file", Some(path.display().to_string())),
+        Ok(KeyOrigin::File(path)) => origin("file", Some(path.to_string())),
         Err(_) => origin("missing", None),
     }
 }

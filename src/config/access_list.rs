@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
+use super::key_names::RenamedKey;
 use super::reader::{TomlTable, TomlValue};
 use super::{calendar_value, value};
 use crate::domain::criteria::access_list::{
@@ -18,6 +19,13 @@ const MAX_NOTE: usize = 500;
 
 /// What an entry looks like.
 const EXAMPLE: &str = "\"ann@example.com\", \"@example.com\" or { booker = \"ann@example.com\" }";
+
+/// Keys of an entry that other keys have replaced.
+const RENAMED: [RenamedKey; 1] = [RenamedKey {
+    old: "who",
+    new: Some("booker"),
+    help: "write `booker`",
+}];
 
 /// How the documentation describes a list.
 pub(super) const DESCRIPTION: &str = "a list of addresses, domains and tables";
@@ -104,10 +112,8 @@ fn read_entry(
         });
     }
     let mut table = item.table(EXAMPLE, report)?;
-    let subject = {
-        table.refuse_replaced_key("who", "write `booker`", report);
-        table.get_required("booker", "\"ann@example.com\"", report)
-    };
+    table.match_names(&["booker", "note", "expires"], &RENAMED, report);
+    let subject = table.get_required("booker", "\"ann@example.com\"", report);
     let note = table.get("note", report);
     let expires = table.get("expires", report);
     table.report_unknown_keys(report);

@@ -1,7 +1,6 @@
 //! The section `[calcom]`: which Cal.com is used, and how it is called.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -15,7 +14,7 @@ use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable, TomlValue};
 use super::value;
 use super::value_type::{
-    DurationRange, EmptyForNone, FILE_PATH, FieldAt, Keywords, SHARE, SpecialType,
+    DurationRange, EmptyForNone, FieldAt, FilePath, Keywords, SHARE, SecretFile, SpecialType,
 };
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::RefuseWith;
@@ -85,13 +84,10 @@ const KEYS: &[KeyRow<Config>] = &[
             who created it, so the host must create it.",
         field: &FieldAt(
             |config: &mut Config| &mut config.calcom.api_key_file,
-            SpecialType {
-                description: "a path",
-                read: |item, context, report| {
-                    let wrong = "this looks like an API key, not like the path of its file";
-                    value::read_secret_file(item, context.base, (wrong, KEY_ADVICE), report)
-                },
-                to_json: |path: &PathBuf| value::path_to_json(path),
+            SecretFile {
+                example: "/etc/maitred/calcom-api-key",
+                problem: "this looks like an API key, not like the path of its file",
+                help: KEY_ADVICE,
             },
         ),
     },
@@ -151,7 +147,7 @@ const KEYS: &[KeyRow<Config>] = &[
             exceptions in NO_PROXY. maitred never uses a proxy for addresses of this machine.",
         field: &FieldAt(
             |config: &mut Config| &mut config.calcom.ca_file,
-            EmptyForNone(FILE_PATH),
+            EmptyForNone(FilePath("/etc/ssl/certs/example.pem")),
         ),
     },
     KeyRow {

@@ -54,6 +54,7 @@ fn read_caps(
 }
 
 fn read_cap(mut row: TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Cap> {
+    row.match_names(&["at-most", "per", "tiers"], &[], report);
     let at_most = row.get_required("at-most", "2", report);
     let per = row.get_required("per", "\"week\"", report);
     let tiers = row.get("tiers", report);

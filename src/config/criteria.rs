@@ -287,6 +287,7 @@ fn read_hours(
     let mut hours = Vec::new();
     for mut row in list.rows(example, MAX_HOURS, report) {
         let before = report.error_count();
+        row.match_names(&["weekdays", "hours"], &[], report);
         let opening = time_window::read(&mut row, report);
         if opening == TimeWindow::ALWAYS && report.error_count() == before {
             let problem = "this is at any time, so that the hours exclude nothing".to_owned();

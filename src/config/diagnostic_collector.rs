@@ -22,6 +22,9 @@ pub(super) struct DiagnosticCollector<'a> {
     has_secret: bool,
     /// The places of keys and values, by path.
     spans: BTreeMap<String, Range<usize>>,
+    /// The paths of names that may be secrets, and the places of these names. Neither the name nor
+    /// its line is shown.
+    hidden_names: Vec<(String, Range<usize>)>,
     /// Every key that the reader knows, with `[]` for the place in a list.
     known_keys: BTreeSet<String>,
     diagnostics: Vec<LocatedDiagnostic>,
@@ -43,6 +46,7 @@ impl<'a> DiagnosticCollector<'a> {
             file,
             has_secret: secret_detection::text_has_secret(text),
             spans: BTreeMap::new(),
+            hidden_names: Vec::new(),
             known_keys: BTreeSet::new(),
             diagnostics: Vec::new(),
         }
@@ -77,6 +81,48 @@ impl<'a> DiagnosticCollector<'a> {
         self.add(Severity::Warning, key, problem, help.into());
     }
 
+    /// Adds an error about a key that the table does not have. The first such error of each key is
+    /// kept.
+    pub(super) fn missing_key(
+        &mut self,
+        table: &str,
+        key: &str,
+        problem: String,
+        help: impl Into<String>,
+    ) {
+        let missing = format!("{table}.{key}");
+        if self.diagnostics.iter().any(|found| found.key == missing) {
+            return;
+        }
+        let span = self.spans.get(table).cloned();
+        let diagnostic = Diagnostic {
+            severity: Severity::Error,
+            file: self.file.to_owned(),
+            key: self.show_key(table).unwrap_or_default(),
+            position: span.clone().map(|span| self.position_at(span)),
+            problem,
+            help: help.into(),
+        };
+        self.diagnostics.push(LocatedDiagnostic {
+            key: missing,
+            offset: span.map_or(usize::MAX, |span| span.start),
+            diagnostic,
+        });
+    }
+
+    /// Hides the name at this place, its path and its line from all diagnostics: the name may be a
+    /// secret.
+    pub(super) fn hide_name(&mut self, path: &str, span: Range<usize>) {
+        self.hidden_names.push((path.to_owned(), span));
+    }
+
+    /// Hides the name of the key, as [`Self::hide_name`] does.
+    pub(super) fn hide_name_of(&mut self, path: &str) {
+        if let Some(span) = self.spans.get(path).cloned() {
+            self.hide_name(path, span);
+        }
+    }
+
     /// Adds an error at a part of the text that is the key's value. All such errors are kept.
     pub(super) fn rule_error(&mut self, key: &str, value: &str, diagnostic: RuleDiagnostic) {
         let Some(value_span) = self.spans.get(key).cloned() else {
@@ -106,7 +152,10 @@ impl<'a> DiagnosticCollector<'a> {
     /// Adds an error at a place where no key could be read. Only the first error of a line is kept.
     pub(super) fn syntax_error(&mut self, span: Range<usize>, problem: String, help: String) {
         let at = span.start;
-        let position = self.position_at(span);
+        let mut position = self.position_at(span);
+        if secret_detection::invalid_line_has_secret(self.line_at(at)) {
+            position.excerpt = None;
+        }
         let line_of =
             |found: &LocatedDiagnostic| found.diagnostic.position.as_ref().map(|place| place.line);
         if self
@@ -143,7 +192,8 @@ impl<'a> DiagnosticCollector<'a> {
     /// Returns the name or the path of a key as a message may repeat it: cut, or not at all. Names
     /// are shown even where values are not.
     pub(super) fn show_key(&self, key: &str) -> Option<String> {
-        (!secret_detection::value_looks_secret(key)).then(|| shorten(key))
+        let is_hidden = { self.hidden_names.iter() }.any(|(hidden, _)| key.starts_with(hidden));
+        (!is_hidden && !secret_detection::value_looks_secret(key)).then(|| shorten(key))
     }
 
     pub(super) fn has_secret(&self) -> bool {
@@ -166,10 +216,20 @@ impl<'a> DiagnosticCollector<'a> {
     /// Returns all diagnostics, in the order of the text.
     pub(super) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|found| found.offset);
-        self.diagnostics
+        let hidden = self.hidden_names.iter();
+        let hidden_lines: BTreeSet<usize> = hidden
+            .map(|(_, span)| self.position_at(span.clone()).line)
+            .collect();
+        let mut diagnostics: Vec<Diagnostic> = self
+            .diagnostics
             .into_iter()
             .map(|found| found.diagnostic)
-            .collect()
+            .collect();
+        let positions = diagnostics.iter_mut().filter_map(|d| d.position.as_mut());
+        for position in positions.filter(|position| hidden_lines.contains(&position.line)) {
+            position.excerpt = None;
+        }
+        diagnostics
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -227,6 +287,13 @@ impl<'a> DiagnosticCollector<'a> {
             offset: at,
             diagnostic,
         });
+    }
+
+    /// Returns the line of the text at the offset.
+    fn line_at(&self, offset: usize) -> &'a str {
+        let at = floor_char_boundary(self.text, offset);
+        let start = self.text[..at].rfind('\n').map_or(0, |before| before + 1);
+        self.text[start..].lines().next().unwrap_or_default()
     }
 
     /// Returns the place of the key, for diagnostics that are found later.

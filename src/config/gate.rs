@@ -10,6 +10,7 @@ use super::diagnostic_collector::DiagnosticCollector;
 use super::key::Affects::Decisions;
 use super::key::KeyValue::{Default, Example, Required};
 use super::key::{KeyRow, ReadContext, Section, Setting};
+use super::key_names::RenamedKey;
 use super::on_violation::EFFECT;
 use super::reader::{TomlTable, TomlValue};
 use super::value_type::{FieldAt, NumberRange, SpecialField, SpecialType};
@@ -37,7 +38,11 @@ pub(super) const SECTION: Section<Gate> = Section {
         booking (at Cal.com: Advanced, \"Requires confirmation\", \"Always\"), and must have no \
         price.",
     keys: &[KEYS, criteria::KEYS, refund_policy::KEYS],
-    renamed: &[("answer-too-many", "write `decline-too-many`")],
+    renamed: &[RenamedKey {
+        old: "answer-too-many",
+        new: Some("decline-too-many"),
+        help: "write `decline-too-many`",
+    }],
     complete: |table, gate, context, report| {
         choose_gate_name(table, gate, context, report);
         criteria::check(table, gate, context, report);
@@ -183,14 +188,18 @@ fn read_gate(
     context: &ReadContext<'_>,
     report: &mut DiagnosticCollector<'_>,
 ) -> Gate {
-    if !table.has("event-types") {
+    SECTION.match_names(&mut table, &["rule"], report);
+    if table.peek("event-types").is_none() {
         let problem = "this gate has no event-types: it guards nothing".to_owned();
         let help = "add event-types = [\"slug-of-the-event-type\"]";
-        report.error(table.path(), problem, help);
+        report.missing_key(table.path(), "event-types", problem, help);
     }
     SECTION.read(&mut table, &mut gate, context, report);
     if let Some(list) = table.get("rule", report) {
         gate.criteria.rules = rule::read_list(&list, &rule::OF_GATE, context, report);
+    }
+    for list in table.further_values("rule") {
+        rule::read_list(&list, &rule::OF_GATE, context, report);
     }
     table.report_unknown_keys(report);
     gate
@@ -270,6 +279,7 @@ fn read_unanswered(
         return item.keyword(&words, report);
     }
     let mut table = item.table("{ decline = \"2h\" }", report)?;
+    table.match_names(&["decline"], &[], report);
     let before = table.get_required("decline", "\"2h\"", report);
     table.report_unknown_keys(report);
     let before = value::read_span(&before?, DECLINE_LEAD, report)?;

@@ -4,6 +4,7 @@ use super::diagnostic_collector::DiagnosticCollector;
 use super::key::Affects::Decisions;
 use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
+use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{TomlTable, TomlValue};
 use super::value_type::{
@@ -23,8 +24,16 @@ pub(super) const SECTION: Section<Config> = Section {
     doc: "Settings for all gates. Days, weeks, months and hours are those of schedule.time-zone.",
     keys: &[KEYS],
     renamed: &[
-        ("fold-tags", "write `ignore-plus-tags`"),
-        ("fold-dots", "write `ignore-dots-at`"),
+        RenamedKey {
+            old: "fold-tags",
+            new: Some("ignore-plus-tags"),
+            help: "write `ignore-plus-tags`",
+        },
+        RenamedKey {
+            old: "fold-dots",
+            new: Some("ignore-dots-at"),
+            help: "write `ignore-dots-at`",
+        },
     ],
     complete,
 };

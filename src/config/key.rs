@@ -8,6 +8,7 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::diagnostic_collector::DiagnosticCollector;
+use super::key_names::RenamedKey;
 use super::reader::{TomlTable, TomlValue};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::id::EventTypeKey;
@@ -19,8 +20,8 @@ pub(super) struct Section<S: 'static> {
     pub(super) path: &'static str,
     pub(super) doc: &'static str,
     pub(super) keys: &'static [&'static [KeyRow<S>]],
-    /// Keys that other keys have replaced, and what to write instead.
-    pub(super) renamed: &'static [(&'static str, &'static str)],
+    /// Keys that other keys have replaced.
+    pub(super) renamed: &'static [RenamedKey],
     /// Sets what depends on several keys, and checks them together.
     pub(super) complete: Completion<S>,
 }
@@ -140,7 +141,20 @@ impl<S> Section<S> {
         header(self.path)
     }
 
-    /// Reads all keys of the table into the section. Renamed keys are refused with their new name.
+    /// Refuses old and mistyped names of keys, with the right name. `others` are the names of lists
+    /// within the section.
+    pub(super) fn match_names(
+        &self,
+        table: &mut TomlTable<'_>,
+        others: &[&'static str],
+        report: &mut DiagnosticCollector<'_>,
+    ) {
+        let names = self.rows().map(|row| row.name);
+        let known: Vec<&'static str> = names.chain(others.iter().copied()).collect();
+        table.match_names(&known, self.renamed, report);
+    }
+
+    /// Reads all keys of the table into the section.
     pub(super) fn read(
         &self,
         table: &mut TomlTable<'_>,
@@ -148,9 +162,6 @@ impl<S> Section<S> {
         context: &ReadContext<'_>,
         report: &mut DiagnosticCollector<'_>,
     ) {
-        for (key, help) in self.renamed {
-            table.refuse_replaced_key(key, help, report);
-        }
         for row in self.rows() {
             let item = match row.value {
                 KeyValue::Required(example) => table.get_required(row.name, example, report),

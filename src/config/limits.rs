@@ -9,6 +9,7 @@ use super::diagnostic_collector::DiagnosticCollector;
 use super::key::Affects::Decisions;
 use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
+use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::TomlValue;
 use super::value;
@@ -34,10 +35,11 @@ pub(super) const SECTION: Section<Config> = Section {
     path: "limits",
     doc: "",
     keys: &[KEYS],
-    renamed: &[(
-        "declines-per-pass",
-        "write declines = { at-most = 25, per = \"15m\" }: the limit is by time now",
-    )],
+    renamed: &[RenamedKey {
+        old: "declines-per-pass",
+        new: None,
+        help: "write declines = { at-most = 25, per = \"15m\" }: the limit is by time now",
+    }],
     complete: |_, _, _, _| {},
 };
 
@@ -106,6 +108,7 @@ fn read_declines(
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<DeclineLimit> {
     let mut table = item.table("{ at-most = 25, per = \"15m\" }", report)?;
+    table.match_names(&["at-most", "per"], &[], report);
     let at_most = table.get_required("at-most", "25", report);
     let per = table.get_required("per", "\"15m\"", report);
     table.report_unknown_keys(report);

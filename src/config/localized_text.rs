@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::compile;
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::Affects::Decisions;
 use super::key::KeyValue::Example;
@@ -10,6 +9,7 @@ use super::key::{KeyField, KeyRow, ReadContext, Section};
 use super::model::Config;
 use super::reader::TomlValue;
 use super::value_type::SpecialType;
+use super::{compile, secret_detection};
 use crate::domain::decision::ReasonCode;
 use crate::domain::rule::localized_text::{LocalizedText, is_same_language};
 
@@ -174,7 +174,13 @@ fn read(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Lo
     let mut by_language: Vec<(String, _)> = Vec::new();
     for (tag, item) in items {
         if !is_tag(tag) {
-            let shown = report.show(tag);
+            if secret_detection::name_looks_secret(tag) {
+                report.hide_name_of(&item.path);
+            }
+            let shown = match report.show_key(&item.path) {
+                Some(_) => report.show(tag),
+                None => "this".to_owned(),
+            };
             let help = "write the language's tag, as in `en`, `de` or `pt-BR`";
             report.error(&item.path, format!("{shown} is no language"), help);
             continue;

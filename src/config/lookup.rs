@@ -14,10 +14,11 @@ use super::lookup_source::{COMMAND_EXAMPLE, SECRET_ADVICE, read_command, read_na
 use super::on_violation::EFFECT;
 use super::reader::{TomlTable, TomlValue};
 use super::value;
-use super::value_type::{DurationRange, FieldAt, NumberRange, Optional, SpecialType};
+use super::value_type::{DurationRange, FieldAt, NumberRange, Optional, SecretFile, SpecialType};
 use crate::domain::criteria::global_policy::{GlobalPolicy, LookupRequirement};
 use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::lookup::{ADDRESS_PLACEHOLDER, LookupConfig, LookupSource};
+use crate::domain::secret_path::SecretPath;
 
 /// The most lookups: for one request, each of them may be asked.
 const MAX_LOOKUPS: usize = 20;
@@ -39,7 +40,7 @@ pub(super) struct LookupDraft {
     name: Option<String>,
     command: Option<(PathBuf, Vec<String>)>,
     url: Option<String>,
-    credential_file: Option<PathBuf>,
+    credential_file: Option<SecretPath>,
     timeout: Duration,
     cached_for: Duration,
     at_once: usize,
@@ -109,13 +110,10 @@ const KEYS: &[KeyRow<LookupDraft>] = &[
             else (mode 600).",
         field: &FieldAt(
             |lookup: &mut LookupDraft| &mut lookup.credential_file,
-            Optional(SpecialType {
-                description: "a path",
-                read: |item, context, report| {
-                    let wrong = "this looks like a secret, not like the path of its file";
-                    value::read_secret_file(item, context.base, (wrong, SECRET_ADVICE), report)
-                },
-                to_json: |path: &PathBuf| value::path_to_json(path),
+            Optional(SecretFile {
+                example: "/etc/maitred/members-token",
+                problem: "this looks like a secret, not like the path of its file",
+                help: SECRET_ADVICE,
             }),
         ),
     },
@@ -189,6 +187,7 @@ pub(super) fn read_list(
         };
         let mut draft = BLANK;
         SECTION.set_defaults(&mut draft, &context);
+        SECTION.match_names(&mut table, &[], report);
         SECTION.read(&mut table, &mut draft, &context, report);
         // Rules may use the name, even if other keys of the lookup are wrong.
         if let Some(name) = draft.name.clone() {

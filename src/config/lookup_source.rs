@@ -101,7 +101,7 @@ pub(super) fn read_command(
             report.error(&first.path, problem, "write the program's whole path");
             None
         }
-        Some(_) | None => value::read_path(first, context.base, report),
+        Some(_) | None => value::read_path(first, context.base, "/usr/local/bin/members", report),
     };
     let args = rest.iter().filter_map(|item| read_argument(item, report));
     let args = args.collect();

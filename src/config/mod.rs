@@ -13,7 +13,8 @@
 //! `load` reads the file and `parse` the text. `model` is the result, and `diagnostic` describes
 //! what is wrong with the text. `secret` finds the API key, which is never in the configuration.
 //! `recurrence` computes when a schedule is due next. `policy_test` reads the example bookings with
-//! which a configuration is tested. The other files without `pub` read one kind of value each.
+//! which a configuration is tested. `key_names` knows old names, `secret_detection` what no message
+//! may show. The other files without `pub` read one kind of value each.
 
 pub mod diagnostic;
 pub mod documentation;
@@ -40,6 +41,7 @@ mod diagnostic_collector;
 mod event_type;
 mod gate;
 mod global_policy;
+mod key_names;
 mod limits;
 mod localized_text;
 mod lookup;

@@ -8,10 +8,14 @@ use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use crate::domain::lookup::LookupConfig;
+use crate::domain::secret_path::SecretPath;
 use crate::domain::time::Span;
 
 /// The shipped default, as an operator receives it.
 pub const SHIPPED_CONFIG: &str = include_str!("../../config.toml");
+
+/// The line of the shipped default that says where the ledger is.
+pub const SHIPPED_STORE_LINE: &str = "path = \"/var/lib/maitred\"\n";
 
 /// The path of the configuration if no other is given.
 pub const DEFAULT_PATH: &str = "/etc/maitred/config.toml";
@@ -41,7 +45,7 @@ pub struct Calcom {
     /// The version of Cal.com's API.
     pub dialect: Dialect,
     /// The last of the places in which the key is searched; see `secret`.
-    pub api_key_file: PathBuf,
+    pub api_key_file: SecretPath,
     /// How long one whole call that reads may take.
     pub timeout: Duration,
     /// How long one whole call that confirms, declines or cancels may take.
@@ -97,7 +101,7 @@ impl Config {
             calcom: Calcom {
                 base_url: String::new(),
                 dialect: Dialect::V2,
-                api_key_file: PathBuf::new(),
+                api_key_file: PathBuf::new().into(),
                 timeout: Duration::ZERO,
                 confirm_timeout: Duration::ZERO,
                 connect_timeout: Duration::ZERO,

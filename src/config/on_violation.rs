@@ -69,6 +69,7 @@ fn read_effect(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Op
 fn read_wait(item: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Option<OnViolation> {
     let example = "{ wait = \"24h\" }";
     let mut table = item.table(example, report)?;
+    table.match_names(&["wait", "wait-until"], &[], report);
     let wait = table.get("wait", report);
     let until = table.get("wait-until", report);
     table.report_unknown_keys(report);

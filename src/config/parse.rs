@@ -8,13 +8,21 @@ use toml::de::DeTable;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::{ReadContext, Section};
+use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable};
 use super::{api_key_check, check, gate, lookup, policy_hash, rule, schema};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 
-/// Sections that other sections have replaced, and what to write instead.
-const RENAMED: [(&str, &str); 1] = [("house", "write [global]")];
+/// Sections that other sections have replaced.
+const RENAMED: [RenamedKey; 1] = [RenamedKey {
+    old: "house",
+    new: Some("global"),
+    help: "write [global]",
+}];
+
+/// The sections that can stand several times.
+const LISTS: [&str; 3] = ["lookup", "rule", "gate"];
 
 /// The most syntax errors that are reported: one mistake often causes more errors in the text after
 /// it.
@@ -71,9 +79,9 @@ pub(super) fn read_config(
     api_key_check::refuse_keys(tree.get_ref(), "", report);
     let base = Path::new(source).parent().unwrap_or(Path::new(""));
     let mut top = TomlTable::new("", Some(tree.get_ref()));
-    for (key, help) in RENAMED {
-        top.refuse_replaced_key(key, help, report);
-    }
+    let single = schema::SINGLE.iter().map(|section| section.path);
+    let sections: Vec<&'static str> = single.chain(LISTS).collect();
+    top.match_names(&sections, &RENAMED, report);
     let mut config = Config::blank();
     for section in schema::SINGLE {
         read_section(section, &mut top, &mut config, base, report);
@@ -103,9 +111,29 @@ fn read_section(
 ) {
     let no_policy = GlobalPolicy::default();
     let context = ReadContext::new(base, &no_policy);
-    let mut table = top.table(section.path, report);
+    let table = top.table(section.path, report);
     section.set_defaults(config, &context);
-    section.read(&mut table, config, &context, report);
+    read_table(section, table, config, &context, report);
+    for item in top.further_values(section.path) {
+        read_table(
+            section,
+            item.section(report),
+            &mut config.clone(),
+            &context,
+            report,
+        );
+    }
+}
+
+fn read_table(
+    section: &Section<Config>,
+    mut table: TomlTable<'_>,
+    config: &mut Config,
+    context: &ReadContext<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) {
+    section.match_names(&mut table, &[], report);
+    section.read(&mut table, config, context, report);
     table.report_unknown_keys(report);
 }
 
@@ -130,6 +158,27 @@ fn read_lists(
     if let Some(list) = top.get("gate", report) {
         let context = ReadContext::new(base, &config.policy.global);
         config.policy.gates = gate::read_list(&list, &context, report);
+    }
+    read_misnamed_lists(top, &global, base, report);
+}
+
+/// Reads lists under an old or mistyped name in addition to those under the right name, only for
+/// what is wrong in them.
+fn read_misnamed_lists(
+    top: &TomlTable<'_>,
+    global: &GlobalPolicy,
+    base: &Path,
+    report: &mut DiagnosticCollector<'_>,
+) {
+    let context = ReadContext::new(base, global);
+    for list in top.further_values("lookup") {
+        lookup::read_list(&list, &context, report);
+    }
+    for list in top.further_values("rule") {
+        rule::read_list(&list, &rule::SECTION, &context, report);
+    }
+    for list in top.further_values("gate") {
+        gate::read_list(&list, &context, report);
     }
 }
 

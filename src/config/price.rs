@@ -24,6 +24,17 @@ const LENGTH: RangeInclusive<Duration> =
 /// Bounds of the number of occurrences of a series; Cal.com's series have a few dozen.
 const OCCURRENCES: RangeInclusive<u64> = 1..=1_000;
 
+/// The keys of a price.
+const KEYS: [&str; 7] = [
+    "cost",
+    "tiers",
+    "event-types",
+    "length",
+    "weekdays",
+    "hours",
+    "occurrences",
+];
+
 const EXAMPLE: &str = "{ cost = 2, tiers = [\"gold\"] }";
 
 /// Reads the prices of the list, for a gate that guards these event types.
@@ -78,6 +89,7 @@ fn read_price(
     gate_event_types: &[EventTypeKey],
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<Price> {
+    row.match_names(&KEYS, &[], report);
     let cost = row.get_required("cost", "2", report);
     let tiers = row.get("tiers", report);
     let event_types = row.get("event-types", report);

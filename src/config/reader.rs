@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic_collector::DiagnosticCollector;
+use super::key_names::{self, RenamedKey};
 use super::secret_detection;
 use crate::domain::name_distance;
 
@@ -22,6 +23,10 @@ pub(super) struct TomlTable<'t> {
     path: String,
     entries: Option<&'t DeTable<'t>>,
     known_keys: Vec<&'static str>,
+    /// The names that stand in place of known keys: each key, and its old or mistyped name.
+    misnamed: Vec<(&'static str, &'t str)>,
+    /// The names that are reported already.
+    reported: Vec<&'t str>,
     /// Where an operator should keep a secret that they wrote into this table.
     secret_advice: &'static str,
 }
@@ -39,6 +44,8 @@ impl<'t> TomlTable<'t> {
             path: path.to_owned(),
             entries,
             known_keys: Vec::new(),
+            misnamed: Vec::new(),
+            reported: Vec::new(),
             secret_advice: KEY_ADVICE,
         }
     }
@@ -55,16 +62,76 @@ impl<'t> TomlTable<'t> {
         &self.path
     }
 
-    /// Returns true if the key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.peek(key).is_some()
-    }
-
     /// Returns the value of a key that has been read before.
     pub(super) fn peek(&self, key: &str) -> Option<TomlValue<'t>> {
-        let value = self.entries?.get(key)?.get_ref();
-        let path = join(&self.path, key);
+        let name = self.names_of(key).next()?;
+        let value = self.entries?.get(name)?.get_ref();
+        let path = join(&self.path, name);
         Some(TomlValue { path, value })
+    }
+
+    /// Returns the names under which the key stands in the table, its own name first.
+    fn names_of(&self, key: &str) -> impl Iterator<Item = &'t str> {
+        let own_name = self.entries.and_then(|entries| entries.get_key_value(key));
+        let own_name = own_name.map(|(name, _)| &**name.get_ref());
+        let other_names = self.misnamed.iter().filter(move |(known, _)| *known == key);
+        own_name
+            .into_iter()
+            .chain(other_names.map(|(_, name)| *name))
+    }
+
+    /// Refuses old and mistyped names of keys. The value of such a name is read as that of the key,
+    /// so that its mistakes are reported too, and so that the key does not count as missing.
+    pub(super) fn match_names(
+        &mut self,
+        known: &[&'static str],
+        renamed: &[RenamedKey],
+        report: &mut DiagnosticCollector<'_>,
+    ) {
+        let mut entries: Vec<_> = self.entries.into_iter().flatten().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let name: &'t str = key.get_ref();
+            if known.contains(&name) || self.reported.contains(&name) {
+                continue;
+            }
+            let path = join(&self.path, name);
+            let old = renamed.iter().find(|renamed| renamed.old == name);
+            let meant = match old {
+                Some(renamed) => {
+                    report.record_span(&path, key.span());
+                    let problem = format!("`{name}` is no longer used");
+                    report.error(&path, problem, renamed.help);
+                    renamed.new
+                }
+                None => {
+                    let meant = key_names::suggest(name, known);
+                    if meant.is_none() {
+                        continue;
+                    }
+                    self.report_unknown_key(key, value, known, report);
+                    meant
+                }
+            };
+            self.reported.push(name);
+            if let Some(meant) = meant {
+                // Checks of several keys name this key.
+                report.record_span(&join(&self.path, meant), value.span());
+                self.misnamed.push((meant, name));
+            }
+        }
+    }
+
+    /// Returns the values under other names of a key that are not the value of the key itself.
+    pub(super) fn further_values(&self, key: &str) -> Vec<TomlValue<'t>> {
+        let names = self.names_of(key).skip(1);
+        let values = names.filter_map(|name| {
+            Some(TomlValue {
+                path: join(&self.path, name),
+                value: self.entries?.get(name)?.get_ref(),
+            })
+        });
+        values.collect()
     }
 
     /// Returns the key's value, if the key is there.
@@ -74,10 +141,13 @@ impl<'t> TomlTable<'t> {
         report: &mut DiagnosticCollector<'_>,
     ) -> Option<TomlValue<'t>> {
         self.known_keys.push(key);
-        let path = join(&self.path, key);
-        report.register_key(&path);
-        let value = self.entries?.get(key)?;
-        report.record_span(&path, value.span());
+        report.register_key(&join(&self.path, key));
+        let name = self.names_of(key).next()?;
+        let path = join(&self.path, name);
+        let value = self.entries?.get(name)?;
+        if name == key {
+            report.record_span(&path, value.span());
+        }
         Some(TomlValue {
             path,
             value: value.get_ref(),
@@ -94,7 +164,7 @@ impl<'t> TomlTable<'t> {
         let item = self.get(key, report);
         if item.is_none() {
             let problem = format!("there is no `{key}` here");
-            report.error(&self.path, problem, format!("add {key} = {example}"));
+            report.missing_key(&self.path, key, problem, format!("add {key} = {example}"));
         }
         item
     }
@@ -105,71 +175,60 @@ impl<'t> TomlTable<'t> {
         key: &'static str,
         report: &mut DiagnosticCollector<'_>,
     ) -> TomlTable<'t> {
-        let path = join(&self.path, key);
-        let entries = self.get(key, report).and_then(|item| match item.value {
-            DeValue::Table(entries) => Some(entries),
-            _ => {
-                item.report_type_mismatch(
-                    "a table",
-                    &format!("write [{path}] on a line of its own"),
-                    report,
-                );
-                None
-            }
-        });
-        TomlTable::new(&path, entries)
-    }
-
-    /// Refuses a key that another one has replaced.
-    pub(super) fn refuse_replaced_key(
-        &mut self,
-        key: &'static str,
-        help: &str,
-        report: &mut DiagnosticCollector<'_>,
-    ) {
-        let Some((name, _)) = self
-            .entries
-            .into_iter()
-            .flatten()
-            .find(|(name, _)| name.get_ref().as_ref() == key)
-        else {
-            return;
-        };
-        let path = join(&self.path, key);
-        report.record_span(&path, name.span());
-        self.known_keys.push(key);
-        report.error(&path, format!("`{key}` is no longer used"), help);
+        match self.get(key, report) {
+            Some(item) => item.section(report),
+            None => TomlTable::new(&join(&self.path, key), None),
+        }
     }
 
     /// Reports the keys that the caller did not ask for.
     pub(super) fn report_unknown_keys(self, report: &mut DiagnosticCollector<'_>) {
         for (key, value) in self.entries.into_iter().flatten() {
-            let name = key.get_ref().as_ref();
-            if self.known_keys.contains(&name) {
-                continue;
+            let name: &str = key.get_ref();
+            if !self.known_keys.contains(&name) && !self.reported.contains(&name) {
+                self.report_unknown_key(key, value, &self.known_keys, report);
             }
-            let path = join(&self.path, name);
-            report.record_span(&path, key.span());
-            let nearest = name_distance::nearest(name, self.known_keys.iter().copied());
-            if nearest.is_none()
-                && secret_detection::is_secret_name(name)
-                && !value.get_ref().is_table()
-            {
-                let problem = "a secret does not belong in the configuration".to_owned();
-                report.error(&path, problem, self.secret_advice);
-                continue;
-            }
-            let help = match (nearest, report.find_section(name)) {
-                (Some(nearest), _) => format!("did you mean `{nearest}`?"),
-                (None, Some(section)) => format!("it belongs under {section}"),
-                (None, None) => format!("known here: {}", self.known_keys.join(", ")),
-            };
-            let shown = match report.show_key(name) {
-                Some(shown) => format!("unknown key `{shown}`"),
-                None => "unknown key".to_owned(),
-            };
-            report.error(&path, shown, help);
         }
+    }
+
+    fn report_unknown_key(
+        &self,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+        known: &[&'static str],
+        report: &mut DiagnosticCollector<'_>,
+    ) {
+        let name: &str = key.get_ref();
+        let path = join(&self.path, name);
+        report.record_span(&path, key.span());
+        let meant = key_names::suggest(name, known);
+        let is_secret_name = secret_detection::is_secret_name(name);
+        if meant.is_none() && is_secret_name && !value.get_ref().is_table() {
+            let problem = "a secret does not belong in the configuration".to_owned();
+            report.error(&path, problem, self.secret_advice);
+            return;
+        }
+        let known_here = || format!("known here: {}", known.join(", "));
+        if meant.is_none() && secret_detection::name_looks_secret(name) {
+            report.hide_name(&path, key.span());
+            let problem = "unknown key, which is not shown because it may be a secret".to_owned();
+            report.error(
+                &path,
+                problem,
+                format!("{}; {}", known_here(), self.secret_advice),
+            );
+            return;
+        }
+        let help = match (meant, report.find_section(name)) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, Some(section)) => format!("it belongs under {section}"),
+            (None, None) => known_here(),
+        };
+        let shown = match report.show_key(name) {
+            Some(shown) => format!("unknown key `{shown}`"),
+            None => "unknown key".to_owned(),
+        };
+        report.error(&path, shown, help);
     }
 }
 
@@ -236,7 +295,7 @@ impl<'t> TomlValue<'t> {
         words: &[(&'static str, T)],
         report: &mut DiagnosticCollector<'_>,
     ) -> Option<T> {
-        let known_words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let known_words: Vec<&'static str> = words.iter().map(|(word, _)| *word).collect();
         let choice = format!("give one of \"{}\"", known_words.join("\", \""));
         let Some(text) = self.as_text() else {
             self.report_type_mismatch("a text in quotes", &choice, report);
@@ -245,9 +304,11 @@ impl<'t> TomlValue<'t> {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let shown = report.show(text);
-            let help = match name_distance::nearest(text, known_words.iter().copied()) {
-                Some(nearest) => format!("did you mean \"{nearest}\"?"),
-                None => choice,
+            let nearest = name_distance::nearest(text, known_words.iter().copied());
+            let help = match (key_names::new_word(text, &known_words), nearest) {
+                (Some(new), _) => format!("write \"{new}\", which replaced it"),
+                (None, Some(nearest)) => format!("did you mean \"{nearest}\"?"),
+                (None, None) => choice,
             };
             report.error(&self.path, format!("{shown} is not known here"), help);
         }
@@ -297,6 +358,19 @@ impl<'t> TomlValue<'t> {
         entries.map(|entries| TomlTable::new(&self.path, Some(entries)))
     }
 
+    /// Returns the table of a section that stands once, or reports a wrong type. The first of
+    /// several tables is returned too, so that its mistakes are reported.
+    pub(super) fn section(&self, report: &mut DiagnosticCollector<'_>) -> TomlTable<'t> {
+        let mut entries = self.value.as_table();
+        if entries.is_none() {
+            let help = format!("write [{}] on a line of its own", self.path);
+            self.report_type_mismatch("a table", &help, report);
+            let first = self.value.as_array().and_then(|values| values.first());
+            entries = first.and_then(|value| value.get_ref().as_table());
+        }
+        TomlTable::new(&self.path, entries)
+    }
+
     /// Returns the tables of a list, and reports items that are no tables. More than `most` items
     /// are refused.
     pub(super) fn rows(
@@ -318,10 +392,11 @@ impl<'t> TomlValue<'t> {
         most: usize,
         report: &mut DiagnosticCollector<'_>,
     ) -> Vec<TomlTable<'t>> {
-        if self.as_table().is_some() {
+        if let Some(entries) = self.as_table() {
             let help = format!("write {header}, with two brackets");
             self.report_type_mismatch("a list of tables", &help, report);
-            return Vec::new();
+            // What is wrong in the table is reported too.
+            return vec![TomlTable::new(&self.path, Some(entries))];
         }
         let example = format!("{header} on a line of its own");
         let items = self.limit_count(self.list(&example, report), most, report);

@@ -94,11 +94,6 @@ impl CronExpression {
         }
     }
 
-    /// Returns the expression as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// Returns the first match after the instant, as if the offset never changed.
     fn next_match_at_offset(&self, after: Time, offset: FixedOffset) -> Option<Time> {
         self.cron

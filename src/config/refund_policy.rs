@@ -310,6 +310,7 @@ fn read_refund_tiers(
         let Some(mut table) = item.table(example, report) else {
             continue;
         };
+        table.match_names(&["before", "share"], &[], report);
         let before = table.get("before", report);
         let share = table.get("share", report);
         if before.is_none() || share.is_none() {
@@ -341,6 +342,7 @@ fn read_forgive(
 ) -> Option<Option<Forgiveness>> {
     let example = "{ times = 1, per = \"60days\" }";
     let mut table = item.table(example, report)?;
+    table.match_names(&["times", "per"], &[], report);
     let times = table.get("times", report);
     let per = table.get("per", report);
     if times.is_none() {
@@ -348,12 +350,12 @@ fn read_forgive(
         report.error(&item.path, problem, format!("write it as in {example}"));
     }
     table.report_unknown_keys(report);
-    let times = times?.number(0..=MAX_FORGIVEN, report)?;
+    let times = times.and_then(|item| item.number(0..=MAX_FORGIVEN, report));
     let per = match per {
-        Some(item) => value::read_span(&item, FORGIVE_PERIODS, report)?,
-        None => DEFAULT_FORGIVE_PERIOD,
+        Some(item) => value::read_span(&item, FORGIVE_PERIODS, report),
+        None => Some(DEFAULT_FORGIVE_PERIOD),
     };
-    let times = u32::try_from(times).ok()?;
+    let (times, per) = (u32::try_from(times?).ok()?, per?);
     Some((times > 0).then_some(Forgiveness { times, per }))
 }
 

@@ -141,6 +141,7 @@ pub(super) fn read_list(
             on_violation: OnViolation::Decline,
         };
         section.set_defaults(&mut draft, &context);
+        section.match_names(&mut table, &[], report);
         section.read(&mut table, &mut draft, &context, report);
         if let Some(name) = &draft.name {
             names.push((name.clone(), format!("{}.name", table.path())));

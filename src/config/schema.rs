@@ -1,5 +1,7 @@
 //! All sections of the configuration, in the order of the documentation.
 
+use std::fs;
+
 use serde_json::Value;
 
 use super::key::{KeyDoc, KeyValue, Section, SectionDoc, Setting};
@@ -7,6 +9,8 @@ use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{calcom, gate, global_policy, limits, localized_text, lookup, rule, schedule};
+use crate::domain::lookup::LookupSource;
+use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
@@ -55,23 +59,44 @@ fn rule_of_gate() -> SectionDoc {
     }
 }
 
-/// Returns every key with its value, without texts that look like a secret.
+/// Returns every key with its value, without texts that look like a secret. The path of a secret is
+/// printed if its text is an absolute path, or if it names a file.
 pub fn printable_settings(config: &Config) -> Vec<Setting> {
-    let mut settings = settings(config);
+    let mut config = config.clone();
+    let show_existing = |file: &mut SecretPath| {
+        *file = file.shown_if(fs::symlink_metadata(file.path()).is_ok());
+    };
+    show_existing(&mut config.calcom.api_key_file);
+    for lookup in &mut config.lookups {
+        if let LookupSource::Url {
+            credential_file: Some(file),
+            ..
+        } = &mut lookup.source
+        {
+            show_existing(file);
+        }
+    }
+    let mut settings = settings(&config);
     for setting in &mut settings {
         redact(&mut setting.value);
     }
     settings
 }
 
+/// Returns the text, or what is shown in place of a text that looks like a secret.
+pub fn printable_text(text: &str) -> &str {
+    match secret_detection::value_looks_secret(text) {
+        true => "(not shown: it looks like a secret)",
+        false => text,
+    }
+}
+
 fn redact(value: &mut Value) {
     match value {
-        Value::String(text) if secret_detection::value_looks_secret(text) => {
-            *text = "(not shown: it looks like a secret)".to_owned();
-        }
+        Value::String(text) => *text = printable_text(text).to_owned(),
         Value::Array(items) => items.iter_mut().for_each(redact),
         Value::Object(entries) => entries.values_mut().for_each(redact),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -2,7 +2,7 @@
 //! even a part.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use secrecy::zeroize::Zeroizing;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::model::Calcom;
+use crate::domain::dialect::API_KEY_PAGE;
+use crate::domain::secret_path::SecretPath;
 
 /// The variable that holds the key itself. It is read first.
 pub const KEY_VARIABLE: &str = "MAITRED_API_KEY";
@@ -47,7 +49,7 @@ pub enum KeyOrigin {
     /// The credential of the systemd service; the payload is the path of its file.
     Credential(PathBuf),
     /// The configured file, whose path is the payload.
-    File(PathBuf),
+    File(SecretPath),
 }
 
 impl fmt::Display for KeyOrigin {
@@ -55,7 +57,7 @@ impl fmt::Display for KeyOrigin {
         match self {
             Self::Variable => write!(f, "the variable {KEY_VARIABLE}"),
             Self::Credential(path) => write!(f, "the credential {}", path.display()),
-            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::File(path) => write!(f, "the file {path}"),
         }
     }
 }
@@ -65,16 +67,15 @@ impl fmt::Display for KeyOrigin {
 pub enum SecretError {
     /// None of the three places has a key.
     #[error(
-        "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} \
-         (calcom.api-key-file); make a key in Cal.com under Settings, API keys, and put it into \
-         one of the three",
-        describe_missing_credential(.credential), file.display()
+        "find the API key: {KEY_VARIABLE} is not set, {}, and {}; create a key in Cal.com under \
+         {API_KEY_PAGE}, and put it into one of the three",
+        describe_missing_credential(.credential), describe_missing_file(.file)
     )]
     Missing {
         /// Where the credential would have been; `None` if systemd gave none.
         credential: Option<PathBuf>,
         /// The configured file, which does not exist.
-        file: PathBuf,
+        file: SecretPath,
     },
     /// A place has a key that cannot be read.
     #[error("read the API key from {origin}{}", hint(source))]
@@ -85,7 +86,10 @@ pub enum SecretError {
         source: io::Error,
     },
     /// The first key that was found cannot be used.
-    #[error("use the API key from {origin}: it {flaw}")]
+    #[error(
+        "use the API key from {origin}: it {flaw}; {}",
+        describe_remedy(origin)
+    )]
     Unusable {
         /// The place.
         origin: KeyOrigin,
@@ -130,13 +134,11 @@ pub fn find_api_key(
         }
     }
     let file = &calcom.api_key_file;
+    let file = file.shown_if(fs::symlink_metadata(file.path()).is_ok());
     let origin = KeyOrigin::File(file.clone());
-    match read_key_file(file, &origin)? {
-        Some((text, mode)) => check_key(text, origin, warn_of_readable_file(file, mode)),
-        None => Err(SecretError::Missing {
-            credential,
-            file: file.clone(),
-        }),
+    match read_key_file(file.path(), &origin)? {
+        Some((text, mode)) => check_key(text, origin, warn_of_readable_file(file.path(), mode)),
+        None => Err(SecretError::Missing { credential, file }),
     }
 }
 
@@ -217,6 +219,27 @@ fn describe_missing_credential(credential: &Option<PathBuf>) -> String {
     }
 }
 
+fn describe_missing_file(file: &SecretPath) -> String {
+    match file.may_be_secret() {
+        true => {
+            "calcom.api-key-file names no file (its value is not shown: it is no absolute path, \
+                 and may be the key itself, which does not belong there)"
+                .to_owned()
+        }
+        false => format!("there is no file {file} (calcom.api-key-file)"),
+    }
+}
+
+/// Returns what to do about a place with a text that is no key.
+fn describe_remedy(origin: &KeyOrigin) -> &'static str {
+    match origin {
+        KeyOrigin::Variable => {
+            "put the key into the variable, or unset it so that the key is searched elsewhere"
+        }
+        KeyOrigin::Credential(_) | KeyOrigin::File(_) => "put the key alone into the file",
+    }
+}
+
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied => " (the user that runs maitred must be able to read it)",
@@ -226,7 +249,6 @@ fn hint(source: &io::Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::fs::Permissions;
 
     use secrecy::ExposeSecret as _;
@@ -258,7 +280,7 @@ mod tests {
 
         fn find(&self) -> Result<ApiKey, SecretError> {
             let calcom = Calcom {
-                api_key_file: self.folder.path().join("file"),
+                api_key_file: self.folder.path().join("file").into(),
                 ..parse("", "config.toml")
                     .expect("the defaults")
                     .config
@@ -284,7 +306,7 @@ mod tests {
         assert_eq!(found.secret.expose_secret(), "from-file");
         assert_eq!(
             found.origin,
-            KeyOrigin::File(sources.folder.path().join("file"))
+            KeyOrigin::File(sources.folder.path().join("file").into())
         );
         sources.write(CREDENTIAL, b"  from-credential\r\n", 0o400);
         let found = sources.find().unwrap();
@@ -335,7 +357,8 @@ mod tests {
         let err = sources.find().unwrap_err().to_string();
         assert_eq!(
             err,
-            "use the API key from the variable MAITRED_API_KEY: it is empty"
+            "use the API key from the variable MAITRED_API_KEY: it is empty; put the key into the \
+             variable, or unset it so that the key is searched elsewhere"
         );
     }
 
@@ -365,5 +388,35 @@ mod tests {
         let sources = KeySources::new();
         fs::create_dir(sources.folder.path().join("file")).unwrap();
         assert!(matches!(sources.find(), Err(SecretError::Read { .. })));
+    }
+    #[test]
+    fn a_key_in_place_of_its_path_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let find = |name: &str| {
+            let calcom = Calcom {
+                api_key_file: SecretPath::new(folder.path().join(name), true),
+                ..parse("", "config.toml")
+                    .expect("the defaults")
+                    .config
+                    .calcom
+            };
+            find_api_key(&calcom, &|_| None)
+        };
+        // A name that is too long is not even looked for.
+        for key in ["hunter2-Zq9", &"hunter2".repeat(1_000)] {
+            let error = find(key).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        fs::write(folder.path().join("key.txt"), KEY).unwrap();
+        assert!(
+            find("key.txt")
+                .unwrap()
+                .origin
+                .to_string()
+                .contains("key.txt")
+        );
+        fs::write(folder.path().join("key.txt"), "").unwrap();
+        assert!(find("key.txt").unwrap_err().to_string().contains("key.txt"));
     }
 }

@@ -9,7 +9,7 @@ use super::key::{KeyRow, ReadContext, Section};
 use super::model::{Config, StoreConfig};
 use super::reader::{TomlTable, TomlValue};
 use super::value;
-use super::value_type::{FILE_PATH, FieldAt, SpecialField};
+use super::value_type::{FieldAt, FilePath, SpecialField};
 
 /// The longest path of a Unix socket, without the zero at its end.
 const MAX_SOCKET: usize = 107;
@@ -23,7 +23,7 @@ pub(super) const STORE: Section<Config> = Section {
         affects: Operation,
         doc: "The directory of the ledger. One process uses it at a time. Back it up with \
             `maitred backup`.",
-        field: &FieldAt(local_path, FILE_PATH),
+        field: &FieldAt(local_path, FilePath("/var/lib/maitred")),
     }]],
     renamed: &[],
     complete: |_, _, _, _| {},
@@ -65,7 +65,7 @@ fn read_socket(
 ) {
     if item.as_text() == Some("") {
         config.control.socket = None;
-    } else if let Some(path) = value::read_path(item, config.state_dir(), report) {
+    } else if let Some(path) = value::read_path(item, config.state_dir(), "control.sock", report) {
         config.control.socket = Some(path);
     }
 }

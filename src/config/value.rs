@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::reader::TomlValue;
-use super::secret_detection;
 use crate::domain::id::{MAX_NAME, domain_to_ascii};
 use crate::domain::time::Span;
 
@@ -50,7 +49,8 @@ pub(super) fn read_span(
     read_duration(item, bounds, report).map(to_span)
 }
 
-fn to_span(duration: Duration) -> Span {
+/// Returns the duration, which is within the bounds of a key, as the span that the domain uses.
+pub(super) fn to_span(duration: Duration) -> Span {
     Span::from_std(duration).expect("every bound is far below what a span holds")
 }
 
@@ -173,6 +173,7 @@ pub(super) fn read_range<T: PartialOrd>(
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<(Option<T>, Option<T>)> {
     let mut table = item.table("{ at-least = …, at-most = … }", report)?;
+    table.match_names(&["at-least", "at-most"], &[], report);
     let least = table.get("at-least", report);
     let most = table.get("at-most", report);
     table.report_unknown_keys(report);
@@ -246,28 +247,14 @@ pub(super) fn read_name(
     Some(name.to_owned())
 }
 
-/// Reads the path of a secret's file, and refuses the secret itself.
-pub(super) fn read_secret_file(
-    item: &TomlValue<'_>,
-    base: &Path,
-    (problem, help): (&str, &str),
-    report: &mut DiagnosticCollector<'_>,
-) -> Option<PathBuf> {
-    let text = item.as_text().unwrap_or_default();
-    if secret_detection::value_looks_secret(text) && !text.contains('/') {
-        report.error(&item.path, problem.to_owned(), help);
-        return None;
-    }
-    read_path(item, base, report)
-}
-
 /// Reads a path. A relative path starts at `base`.
 pub(super) fn read_path(
     item: &TomlValue<'_>,
     base: &Path,
+    example: &str,
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<PathBuf> {
-    let text = item.text("/var/lib/maitred", report)?;
+    let text = item.text(example, report)?;
     let (problem, help) = if text.trim().is_empty() {
         ("is empty", "give a path")
     } else if text.contains(char::is_control) {

@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::{KeyField, ReadContext};
 use super::reader::TomlValue;
+use super::secret_detection;
 use super::value::{self, format_duration};
+use crate::domain::secret_path::SecretPath;
 use crate::domain::time::Span;
 
 /// A type of values: how it is read and shown.
@@ -56,6 +58,34 @@ pub(super) struct Keywords<V: 'static>(pub(super) &'static [(&'static str, V)]);
 /// A duration in words, within bounds.
 pub(super) struct DurationRange(pub(super) RangeInclusive<Duration>);
 
+/// A type that holds the duration of a key with a [`DurationRange`].
+pub(super) trait DurationValue {
+    fn from_duration(duration: Duration) -> Self;
+
+    fn to_duration(&self) -> Duration;
+}
+
+impl DurationValue for Duration {
+    fn from_duration(duration: Duration) -> Self {
+        duration
+    }
+
+    fn to_duration(&self) -> Duration {
+        *self
+    }
+}
+
+impl DurationValue for Span {
+    fn from_duration(duration: Duration) -> Self {
+        value::to_span(duration)
+    }
+
+    /// No span of a configuration is negative.
+    fn to_duration(&self) -> Duration {
+        self.to_std().unwrap_or_default()
+    }
+}
+
 /// A whole number, within bounds.
 pub(super) struct NumberRange(pub(super) RangeInclusive<u64>);
 
@@ -67,6 +97,19 @@ pub(super) struct Optional<T>(pub(super) T);
 
 /// A text for which `""` means that there is none.
 pub(super) struct EmptyForNone<T>(pub(super) T);
+
+/// A path, with an example. A relative path starts at the directory of the configuration.
+pub(super) struct FilePath(pub(super) &'static str);
+
+/// The path of a file that holds a secret. The secret itself is refused where it is recognized, and
+/// no message shows a value that may be the secret.
+pub(super) struct SecretFile {
+    pub(super) example: &'static str,
+    /// What is wrong with a value that looks like a secret.
+    pub(super) problem: &'static str,
+    /// Where the secret belongs.
+    pub(super) help: &'static str,
+}
 
 /// `true` or `false`.
 pub(super) const FLAG: SpecialType<bool> = SpecialType {
@@ -80,13 +123,6 @@ pub(super) const SHARE: SpecialType<u8> = SpecialType {
     description: "a share from \"1%\" to \"100%\"",
     read: |item, _, report| value::read_percent(item, report),
     to_json: |percent| format!("{percent}%").into(),
-};
-
-/// A path. A relative path starts at the directory of the configuration.
-pub(super) const FILE_PATH: SpecialType<PathBuf> = SpecialType {
-    description: "a path",
-    read: |item, context, report| value::read_path(item, context.base, report),
-    to_json: |path: &PathBuf| value::path_to_json(path),
 };
 
 impl<S, V, T: ValueType<V>> KeyField<S> for FieldAt<S, V, T> {
@@ -150,6 +186,53 @@ impl<V> ValueType<V> for SpecialType<V> {
     }
 }
 
+impl ValueType<PathBuf> for FilePath {
+    fn describe(&self) -> String {
+        "a path".to_owned()
+    }
+
+    fn read(
+        &self,
+        item: &TomlValue<'_>,
+        context: &ReadContext<'_>,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Option<PathBuf> {
+        value::read_path(item, context.base, self.0, report)
+    }
+
+    fn to_json(&self, value: &PathBuf) -> Value {
+        value::path_to_json(value)
+    }
+}
+
+impl ValueType<SecretPath> for SecretFile {
+    fn describe(&self) -> String {
+        "a path".to_owned()
+    }
+
+    fn read(
+        &self,
+        item: &TomlValue<'_>,
+        context: &ReadContext<'_>,
+        report: &mut DiagnosticCollector<'_>,
+    ) -> Option<SecretPath> {
+        let text = item.as_text().unwrap_or_default();
+        if secret_detection::value_looks_secret(text) && !text.contains('/') {
+            report.error(&item.path, self.problem.to_owned(), self.help);
+            return None;
+        }
+        let path = value::read_path(item, context.base, self.example, report)?;
+        Some(SecretPath::new(
+            path,
+            !secret_detection::is_plain_path(text),
+        ))
+    }
+
+    fn to_json(&self, value: &SecretPath) -> Value {
+        value.to_string().into()
+    }
+}
+
 impl<V: Copy + PartialEq> ValueType<V> for Keywords<V> {
     fn describe(&self) -> String {
         let words: Vec<String> = self
@@ -175,52 +258,27 @@ impl<V: Copy + PartialEq> ValueType<V> for Keywords<V> {
     }
 }
 
-impl DurationRange {
-    fn range(&self) -> String {
+impl<V: DurationValue> ValueType<V> for DurationRange {
+    fn describe(&self) -> String {
         let (least, most) = (self.0.start(), self.0.end());
         format!(
-            "\"{}\" to \"{}\"",
+            "a duration from \"{}\" to \"{}\"",
             format_duration(*least),
             format_duration(*most)
         )
     }
-}
-
-impl ValueType<Duration> for DurationRange {
-    fn describe(&self) -> String {
-        format!("a duration from {}", self.range())
-    }
 
     fn read(
         &self,
         item: &TomlValue<'_>,
         _: &ReadContext<'_>,
         report: &mut DiagnosticCollector<'_>,
-    ) -> Option<Duration> {
-        value::read_duration(item, self.0.clone(), report)
+    ) -> Option<V> {
+        value::read_duration(item, self.0.clone(), report).map(V::from_duration)
     }
 
-    fn to_json(&self, value: &Duration) -> Value {
-        format_duration(*value).into()
-    }
-}
-
-impl ValueType<Span> for DurationRange {
-    fn describe(&self) -> String {
-        format!("a duration from {}", self.range())
-    }
-
-    fn read(
-        &self,
-        item: &TomlValue<'_>,
-        _: &ReadContext<'_>,
-        report: &mut DiagnosticCollector<'_>,
-    ) -> Option<Span> {
-        value::read_span(item, self.0.clone(), report)
-    }
-
-    fn to_json(&self, value: &Span) -> Value {
-        value::span_to_json(value)
+    fn to_json(&self, value: &V) -> Value {
+        format_duration(value.to_duration()).into()
     }
 }
 

@@ -1,4 +1,7 @@
-//! The versions of Cal.com's API.
+//! The versions of Cal.com's API, and where a host creates a key for it.
+
+/// The page of Cal.com on which a host creates an API key. Messages and documents name it alike.
+pub const API_KEY_PAGE: &str = "Settings > Developer > API keys";
 
 /// A version of Cal.com's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

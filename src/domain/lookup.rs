@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::secret_path::SecretPath;
+
 /// The placeholder for the booker's address in a URL.
 pub const ADDRESS_PLACEHOLDER: &str = "{address}";
 
@@ -37,6 +39,6 @@ pub enum LookupSource {
         /// The address of the request, with the placeholder.
         url: String,
         /// Holds the token that is sent as `Authorization: Bearer`.
-        credential_file: Option<PathBuf>,
+        credential_file: Option<SecretPath>,
     },
 }

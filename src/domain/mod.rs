@@ -25,6 +25,7 @@ pub mod refund_policy;
 pub mod request;
 pub mod request_grouping;
 pub mod rule;
+pub mod secret_path;
 pub mod snapshot;
 pub mod time;
 pub mod unresolved;

@@ -204,10 +204,7 @@ impl LookupEndpoint {
                 url,
                 credential_file,
             } => {
-                let credential = credential_file
-                    .as_deref()
-                    .map(read_credential)
-                    .transpose()?;
+                let credential = credential_file.as_ref().map(read_credential).transpose()?;
                 LookupTransport::Http(LookupUrl::open(url, credential.as_ref())?)
             }
         };

@@ -1,11 +1,12 @@
 //! Reads the credential of an HTTP endpoint from its file.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+
+use crate::domain::secret_path::SecretPath;
 
 /// The longest credential, in bytes: tokens have some hundred characters, and a header must hold
 /// the credential.
@@ -16,21 +17,20 @@ const MAX_CREDENTIAL: usize = 4096;
 pub enum CredentialError {
     /// The file cannot be read.
     #[error(
-        "failed to read {} (credential-file; the user that runs maitred must be able to read it): \
-         {source}",
-        file.display()
+        "failed to read {file} (credential-file; the user that runs maitred must be able to read it): \
+         {source}"
     )]
     Read {
         /// The path of the file.
-        file: PathBuf,
+        file: SecretPath,
         /// The system's error.
         source: io::Error,
     },
     /// The file does not hold one word that can be sent.
-    #[error("the content of {} (credential-file) {flaw}", file.display())]
+    #[error("the content of {file} (credential-file) {flaw}")]
     Unusable {
         /// The path of the file.
-        file: PathBuf,
+        file: SecretPath,
         /// What the file holds; never the credential itself.
         flaw: &'static str,
     },
@@ -40,19 +40,20 @@ pub enum CredentialError {
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or does not hold one word.
-pub(super) fn read_credential(path: &Path) -> Result<SecretString, CredentialError> {
+pub(super) fn read_credential(path: &SecretPath) -> Result<SecretString, CredentialError> {
+    let shown = path.shown_if(fs::symlink_metadata(path.path()).is_ok());
     let failed = |source| CredentialError::Read {
-        file: path.to_owned(),
+        file: shown.clone(),
         source,
     };
     let unusable = |flaw| CredentialError::Unusable {
-        file: path.to_owned(),
+        file: shown.clone(),
         flaw,
     };
     // The buffer has room for blanks around the credential, and for the byte that shows that the
     // credential is too long.
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_CREDENTIAL));
-    let file = File::open(path).map_err(failed)?;
+    let file = File::open(path.path()).map_err(failed)?;
     let read = file.take(2 * MAX_CREDENTIAL as u64).read_to_end(&mut bytes);
     read.map_err(failed)?;
     let text = std::str::from_utf8(&bytes).unwrap_or("\u{fffd}").trim();
@@ -72,9 +73,13 @@ pub(super) fn read_credential(path: &Path) -> Result<SecretString, CredentialErr
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
+
+    fn file(path: PathBuf) -> SecretPath {
+        path.into()
+    }
 
     #[test]
     fn a_credential_is_one_word_in_its_file_and_is_never_shown() {
@@ -93,7 +98,7 @@ mod tests {
         ];
         for (held, expect) in rows {
             fs::write(&path, held).unwrap();
-            match (read_credential(&path), expect) {
+            match (read_credential(&file(path.clone())), expect) {
                 (Ok(_), None) => {}
                 (Err(error), Some(expect)) => {
                     let text = format!("{error} {error:?}");
@@ -103,7 +108,21 @@ mod tests {
                 (got, _) => panic!("{held:?}: {got:?}"),
             }
         }
-        let missing = read_credential(&folder.path().join("none")).unwrap_err();
+        let missing = read_credential(&file(folder.path().join("none"))).unwrap_err();
         assert!(missing.to_string().contains("No such file"), "{missing}");
+    }
+    #[test]
+    fn a_credential_in_place_of_its_path_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["hunter2-Zq9", &"hunter2".repeat(1_000)] {
+            let path = SecretPath::new(folder.path().join(text), true);
+            let error = read_credential(&path).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        let path = SecretPath::new(folder.path().join("token.txt"), true);
+        fs::write(path.path(), "").unwrap();
+        let error = read_credential(&path).unwrap_err().to_string();
+        assert!(error.contains("token.txt"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::calcom::port::{Calendar, CallError, CurrentUser};
 use crate::domain::booking::EventType;
+use crate::domain::dialect::API_KEY_PAGE;
 use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time, format_instant};
@@ -89,8 +90,8 @@ pub struct Session {
 pub enum PassError {
     /// Cal.com refuses the credential: nothing can work before the operator acts.
     #[error(
-        "Cal.com refuses the API key: {0}; create a new one under Settings > Developer > API keys \
-         and put it where `maitred check` says"
+        "Cal.com refuses the API key: {0}; create a new one under {API_KEY_PAGE} and put it where \
+         `maitred check` says"
     )]
     Credential(String),
     /// Cal.com's rate limit is used up; no call may be sent before the instant.

@@ -2,6 +2,7 @@
 //! no secret.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -131,4 +132,73 @@ fn people_read_a_table_and_a_wrong_configuration_is_refused() {
     let printed = [refused.stdout, refused.stderr].concat();
     let printed = String::from_utf8(printed).unwrap();
     assert!(!printed.contains(KEY), "{printed}");
+}
+
+/// Returns everything that `check` and `config show` print in a folder with this configuration.
+fn print_all(folder: &Path, variables: &[(&str, &str)]) -> String {
+    let mut printed = String::new();
+    for command in [&["check"][..], &["config", "show"]] {
+        for format in ["plain", "json"] {
+            let mut process = Command::new(env!("CARGO_BIN_EXE_maitred"));
+            process.args(command).args(["--format", format]);
+            process.args(["--config", "c.toml"]).current_dir(folder);
+            let output = process.env_clear().envs(variables.iter().copied());
+            let output = output.output().unwrap();
+            printed += &String::from_utf8(output.stdout).unwrap();
+            printed += &String::from_utf8(output.stderr).unwrap();
+        }
+    }
+    printed
+}
+
+/// A secret of any form may stand where the path of its file belongs.
+#[test]
+fn a_secret_in_place_of_its_path_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let lookup = "[[lookup]]\nname = \"m\"\nurl = \"https://m.example.com/{address}\"\n";
+    let secrets = [
+        "hunter2",
+        "hunter2-Zq9",
+        "hunter2/Zq9+==",
+        "Zq9xK3vTt7LmPhunter2",
+    ];
+    for secret in secrets {
+        let texts = [
+            format!("[calcom]\napi-key-file = \"{secret}\"\n"),
+            format!("[calcom]\napi-key-file = {secret}\n"),
+            format!("{lookup}credential-file = '{secret}'\n"),
+            format!("{lookup}credential-file = '{secret}'\ntimeout = 1\n"),
+            format!("{lookup}credential-file = ['{secret}']\n"),
+        ];
+        for text in texts {
+            fs::write(folder.path().join("c.toml"), &text).unwrap();
+            let printed = print_all(folder.path(), &[]);
+            assert!(!printed.contains("hunter2"), "{text}\n{printed}");
+        }
+    }
+}
+
+#[test]
+fn a_relative_path_of_a_key_is_printed_if_the_file_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("key.txt"), KEY).unwrap();
+    let text = "[calcom]\napi-key-file = \"key.txt\"\n";
+    fs::write(folder.path().join("c.toml"), text).unwrap();
+    let printed = print_all(folder.path(), &[]);
+    assert!(printed.contains("found in the file key.txt"), "{printed}");
+    assert!(printed.contains("\"key.txt\""), "{printed}");
+    assert!(!printed.contains("5ecre7"), "{printed}");
+}
+
+#[test]
+fn an_empty_variable_in_place_of_the_key_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), TEXT).unwrap();
+    let printed = print_all(folder.path(), &[("MAITRED_API_KEY", "")]);
+    assert!(
+        printed.contains("MAITRED_API_KEY: it is empty"),
+        "{printed}"
+    );
+    assert!(printed.contains("unset it"), "{printed}");
+    assert!(!printed.contains("see calcom.api-key-file"), "{printed}");
 }

@@ -210,6 +210,33 @@ expect = { decision = 'confirm', until = 'in 3h' }
 }
 
 #[test]
+fn old_names_in_cases_are_refused_with_the_new_ones() {
+    let cases = "\
+[[case]]
+asked-before = 5000000
+taken = true
+first-judged = 'now'
+review = { say = 'confirmed', reason = 'a friend' }
+expect = 'confirm'
+";
+    let folder = folder_with_cases(cases);
+    let ran = run_in(folder.path(), &["policy", "test", "."]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    for (old, new) in [
+        ("asked-before", "earlier-requests"),
+        ("taken", "host-is-busy"),
+        ("first-judged", "first-evaluated"),
+        ("say", "decision"),
+    ] {
+        let refused = format!("`{old}` is no longer used");
+        assert!(ran.err.contains(&refused), "{old}: {}", ran.err);
+        let help = format!("write `{new}`");
+        assert!(ran.err.contains(&help), "{new}: {}", ran.err);
+    }
+    assert!(ran.err.contains("\n4 errors"), "{}", ran.err);
+}
+
+#[test]
 fn cases_that_cannot_be_evaluated_are_reported_with_the_reason() {
     let one = |line: &str| format!("[[case]]\n{line}\nexpect = 'confirm'\n");
     // cases, what standard error contains

@@ -37,6 +37,28 @@ const MAX_NUMBER: u64 = i64::MAX as u64;
 /// The booker if the case does not give one.
 const DEFAULT_BOOKER: &str = "bo@example.com";
 
+/// The keys of a booking.
+const KEYS: [&str; 18] = [
+    "event-type",
+    "start",
+    "length",
+    "created",
+    "title",
+    "description",
+    "location",
+    "booker",
+    "guests",
+    "answers",
+    "metadata",
+    "host",
+    "occurrences",
+    "every",
+    "rescheduled",
+    "price",
+    "seats",
+    "status",
+];
+
 /// Returns a booking with all defaults.
 pub(super) fn default_booking() -> DescribedBooking {
     DescribedBooking {
@@ -72,6 +94,7 @@ pub(super) fn read(
 ) -> Option<DescribedBooking> {
     let mut table = item.table("{ event-type = \"book-club\", start = \"in 30h\" }", report)?;
     let mut booking = default_booking();
+    table.match_names(&KEYS, &[], report);
     read_times(&mut table, &mut booking, report);
     read_details(&mut table, &mut booking, report);
     if let Some(item) = table.get("booker", report) {
@@ -221,6 +244,7 @@ fn read_booker(
         "{ address = \"bo@example.com\", language = \"de\" }",
         report,
     )?;
+    table.match_names(&["address", "name", "time-zone", "language"], &[], report);
     let address = table.get("address", report);
     let address = address.map_or_else(
         || Address::parse(DEFAULT_BOOKER).ok(),
@@ -276,6 +300,7 @@ fn read_rescheduled(
         return flag.then_some(rescheduled);
     }
     let mut table = item.table("{ paid = 2 }", report)?;
+    table.match_names(&["paid", "start"], &[], report);
     if let Some(item) = table.get("paid", report) {
         set(&mut rescheduled.paid, item.number(0..=MAX_CREDITS, report));
     }

@@ -18,6 +18,9 @@ const DECISIONS: [(&str, &str); 5] = [
     ("leave", "leave"),
 ];
 
+/// The keys of an expectation.
+const KEYS: [&str; 6] = ["decision", "reasons", "text", "credits", "rule", "until"];
+
 const EXAMPLE: &str = "{ decision = \"decline\", reasons = [\"over-cap\"] }";
 
 pub(super) fn read(
@@ -28,6 +31,7 @@ pub(super) fn read(
         return Some(expectation_of(item.keyword(&DECISIONS, report)?));
     }
     let mut table = item.table(EXAMPLE, report)?;
+    table.match_names(&KEYS, &[], report);
     let decision = table.get_required("decision", "\"decline\"", report);
     let decision = decision.and_then(|item| item.keyword(&DECISIONS, report));
     let mut expect = expectation_of(decision.unwrap_or("decline"));

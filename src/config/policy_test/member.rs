@@ -14,6 +14,18 @@ use crate::domain::id::AccountId;
 /// The most bookings or tags of one member: people read the examples.
 const MAX_LISTED: usize = 1_000;
 
+/// The keys of a member.
+const KEYS: [&str; 8] = [
+    "account",
+    "credits",
+    "expires",
+    "tier",
+    "tags",
+    "attributes",
+    "frozen",
+    "upcoming",
+];
+
 pub(super) fn read(
     item: &TomlValue<'_>,
     report: &mut DiagnosticCollector<'_>,
@@ -29,6 +41,7 @@ pub(super) fn read(
         frozen: false,
         upcoming: Vec::new(),
     };
+    table.match_names(&KEYS, &[], report);
     if let Some(item) = table.get("account", report) {
         member.account = read_account(&item, report);
     }
@@ -104,6 +117,7 @@ fn read_upcoming(
     }
     let mut table: TomlTable<'_> =
         item.table("{ start = \"in 2days\", gate = \"club\" }", report)?;
+    table.match_names(&["start", "length", "gate"], &[], report);
     let start = table.get_required("start", "\"in 2days\"", report);
     let start = start.and_then(|item| relative_time::read(&item, report));
     let length = read_length(&mut table, report);

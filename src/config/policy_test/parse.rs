@@ -9,6 +9,7 @@ use super::model::{CaseExpectation, CaseSubject, PolicyCase};
 use super::{answer, booking, expect, member, relative_time};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::diagnostic_collector::DiagnosticCollector;
+use crate::config::key_names::RenamedKey;
 use crate::config::parse::report_syntax_errors;
 use crate::config::reader::{TomlTable, TomlValue};
 use crate::config::{calendar_value, value};
@@ -47,6 +48,7 @@ fn read_cases(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) ->
     }
     let base = Path::new(source).parent().unwrap_or(Path::new(""));
     let mut top = TomlTable::new("", Some(tree.get_ref()));
+    top.match_names(&["now", "case"], &[], report);
     let now = read_now(&mut top, report);
     let mut cases = Vec::new();
     if let Some(list) = top.get_required("case", "…, as [[case]] on a line of its own", report) {
@@ -58,6 +60,49 @@ fn read_cases(text: &str, source: &str, report: &mut DiagnosticCollector<'_>) ->
     top.report_unknown_keys(report);
     cases
 }
+
+/// The keys of a case.
+const KEYS: [&str; 13] = [
+    "name",
+    "now",
+    "booking",
+    "file",
+    "member",
+    "pin",
+    "lookup",
+    "earlier-requests",
+    "host-is-busy",
+    "empty-ledger",
+    "first-evaluated",
+    "review",
+    "expect",
+];
+
+/// Keys of a case that other keys have replaced.
+const RENAMED: [RenamedKey; 3] = [
+    RenamedKey {
+        old: "asked-before",
+        new: Some("earlier-requests"),
+        help: "write `earlier-requests`",
+    },
+    RenamedKey {
+        old: "first-judged",
+        new: Some("first-evaluated"),
+        help: "write `first-evaluated`",
+    },
+    RenamedKey {
+        old: "taken",
+        new: Some("host-is-busy"),
+        help: "write `host-is-busy`",
+    },
+];
+
+/// Keys of an operator's decision that other keys have replaced.
+const RENAMED_OF_REVIEW: [RenamedKey; 1] = [RenamedKey {
+    old: "say",
+    new: Some("decision"),
+    help: "write `decision`",
+}];
 
 /// Reads the key `now` of a table.
 fn read_now(table: &mut TomlTable<'_>, report: &mut DiagnosticCollector<'_>) -> Option<Time> {
@@ -73,6 +118,7 @@ fn read_case(
 ) -> Option<PolicyCase> {
     let key = table.path().to_owned();
     let position = report.position_of(&key);
+    table.match_names(&KEYS, &RENAMED, report);
     let name = table.get("name", report);
     let name = name.and_then(|item| item.text("a member with credit", report));
     let now = read_now(&mut table, report).or(now);
@@ -135,21 +181,21 @@ fn read_subject(
     base: &Path,
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<CaseSubject> {
-    let described = table.get("booking", report);
+    let booking = table.get("booking", report);
     let file = table.get("file", report);
-    if let (Some(_), Some(file)) = (&described, &file) {
+    if let (Some(_), Some(file)) = (&booking, &file) {
         let problem = "the booking stands here twice: in a file and under `booking`".to_owned();
         report.error(&file.path, problem, "leave out one of the two");
-        return None;
     }
+    let described = match &booking {
+        Some(item) => booking::read(item, report),
+        None => Some(booking::default_booking()),
+    };
     if let Some(item) = file {
         let position = report.position_of(&item.path);
-        return value::read_path(&item, base, report).map(|path| CaseSubject::File(path, position));
+        let path = value::read_path(&item, base, "booking.json", report)?;
+        return Some(CaseSubject::File(path, position));
     }
-    let described = described.map_or_else(
-        || Some(booking::default_booking()),
-        |item| booking::read(&item, report),
-    );
     described.map(|described| CaseSubject::Described(Box::new(described)))
 }
 
@@ -170,6 +216,7 @@ fn read_review(
             .map(|verdict| (verdict, "as an operator said".to_owned()));
     }
     let mut review_table = item.table("{ decision = \"confirm\", reason = \"…\" }", report)?;
+    review_table.match_names(&["decision", "reason"], &RENAMED_OF_REVIEW, report);
     let verdict = review_table.get_required("decision", "\"confirm\"", report);
     let verdict = verdict.and_then(|item| read_verdict(&item, report));
     let reason = review_table.get_required("reason", "\"a good friend of the host\"", report);

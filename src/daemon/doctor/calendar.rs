@@ -12,6 +12,7 @@ use crate::control::protocol::CheckResultView;
 use crate::daemon::store_access;
 use crate::domain::booking::EventType;
 use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::dialect::API_KEY_PAGE;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{EventTypeId, EventTypeKey, HostKey};
 use crate::domain::ledger_state::Identity;
@@ -223,11 +224,12 @@ async fn examine_gate(
 }
 
 fn call_failure(subject: &str, error: &CallError) -> CheckResultView {
+    let create_key = format!(
+        "create an API key at Cal.com ({API_KEY_PAGE}) and put it where `maitred check` says it is \
+         looked for"
+    );
     let help = match error {
-        CallError::Credential(_) => {
-            "create an API key at Cal.com (Settings > Developer > API keys) and put it where \
-             `maitred check` says it is looked for"
-        }
+        CallError::Credential(_) => create_key.as_str(),
         CallError::Unreachable(_) => "see calcom.base-url, the network and the proxy",
         CallError::Contract(_) => "see calcom.base-url and calcom.dialect",
         CallError::RateLimited { .. } => "try again when the limit's window is over",

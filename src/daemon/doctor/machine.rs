@@ -17,6 +17,7 @@ use crate::control::exit;
 use crate::control::protocol::{CheckResultView, Command, CommandResult};
 use crate::daemon::store_access;
 use crate::domain::lookup::{LookupConfig, LookupSource};
+use crate::domain::secret_path::SecretPath;
 use crate::store::lock::holder_of;
 
 /// Free space below which an operator should act: the log of a busy year takes less.
@@ -229,10 +230,10 @@ fn check_command(subject: &str, program: &Path) -> CheckResultView {
     }
 }
 
-fn check_credential(subject: &str, file: &Path) -> CheckResultView {
-    let shown = file.display();
+fn check_credential(subject: &str, file: &SecretPath) -> CheckResultView {
+    let shown = file.shown_if(fs::symlink_metadata(file.path()).is_ok());
     let read = || -> io::Result<(u32, u64)> {
-        let opened = File::open(file)?;
+        let opened = File::open(file.path())?;
         let mode = opened.metadata()?.permissions().mode();
         let length = io::copy(&mut opened.take(MAX_CREDENTIAL), &mut io::sink())?;
         Ok((mode, length))
@@ -348,7 +349,7 @@ mod tests {
             (folder.path().join("none"), "error", "No such file"),
         ];
         for (file, expect, text) in files {
-            let finding = check_credential("lookup x", &file);
+            let finding = check_credential("lookup x", &file.clone().into());
             let (actual_level, actual_text) = level_and_text(&finding);
             assert!(
                 actual_level == expect && actual_text.contains(text),

@@ -337,7 +337,7 @@ fn url_source(folder: &TempDir, port: u16) -> LookupSource {
     fs::write(&credential, "top-secret-0123\n").unwrap();
     LookupSource::Url {
         url: format!("http://127.0.0.1:{port}/members/{{address}}?full=1"),
-        credential_file: Some(credential),
+        credential_file: Some(credential.into()),
     }
 }
 
