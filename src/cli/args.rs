@@ -9,7 +9,7 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum, ValueHint};
 use self::account::AccountArgs;
 use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
-use self::ledger::{BackupArgs, LedgerArgs, RestoreArgs};
+use self::ledger::{BackupArgs, InitArgs, LedgerArgs, RestoreArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs};
 #[cfg(feature = "sandbox")]
 use self::sandbox::SandboxArgs;
@@ -178,10 +178,11 @@ Example:
     #[command(
         display_order = 20,
         after_help = "\
-Example:
-  maitred init --config maitred.toml"
+Examples:
+  maitred init --config maitred.toml
+  maitred init --config config.toml --store ledger"
     )]
-    Init,
+    Init(InitArgs),
     /// Print completions for a shell
     #[command(
         display_order = 21,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Command, CommandFactory, FromArgMatches};
 
@@ -27,10 +27,38 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, ParseSto
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words);
     let args = matches.and_then(|matches| Args::from_arg_matches(&matches));
-    args.map_err(|error| match error.kind() {
+    args.map_err(|mut error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseStop::Print(error.to_string()),
-        _ => ParseStop::Refuse(to_refusal(&error), guess_format(&words)),
+        _ => {
+            show_usage_of_help(&mut error);
+            ParseStop::Refuse(to_refusal(&error), guess_format(&words))
+        }
     })
+}
+
+/// Replaces the usage line of an error by that of the command's help. The line that clap makes for
+/// an error contains every option that was given, as if the command required the option; an option
+/// that an environment variable gives counts too.
+fn show_usage_of_help(error: &mut clap::Error) {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else {
+        return;
+    };
+    let usage = usage.to_string();
+    let mut top = command();
+    top.build();
+    let mut named = &top;
+    for word in usage
+        .split_whitespace()
+        .skip_while(|word| *word != top.get_name())
+        .skip(1)
+    {
+        let Some(subcommand) = named.find_subcommand(word) else {
+            break;
+        };
+        named = subcommand;
+    }
+    let usage = named.clone().render_usage();
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
 }
 
 /// Returns where the value of each option of every command comes from, with the option's variable.
@@ -70,8 +98,12 @@ pub(super) fn command() -> Command {
 }
 
 /// Gives the options of a command, and of the commands below it, variables that begin with
-/// `prefix`.
+/// `prefix`, and lets their texts fit any width.
 fn scope_variables(command: Command, prefix: &str) -> Command {
+    let command = match command.get_after_help().map(ToString::to_string) {
+        Some(text) => command.after_help(join_lines(&text)),
+        None => command,
+    };
     let command = command.mut_args(|option| match option.get_long() {
         Some(long) => {
             let variable = format!("{prefix}_{long}").to_uppercase().replace('-', "_");
@@ -87,6 +119,24 @@ fn scope_variables(command: Command, prefix: &str) -> Command {
         let prefix = format!("{prefix}_{name}");
         command.mut_subcommand(&name, |command| scope_variables(command, &prefix))
     })
+}
+
+/// Joins the lines of each paragraph, because clap breaks lines again at the width of the terminal.
+/// Indented lines are examples and stay as they are.
+fn join_lines(text: &str) -> String {
+    let mut joined = String::new();
+    let mut previous = "";
+    for line in text.lines() {
+        let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+        if is_text(previous) && is_text(line) {
+            joined.push(' ');
+        } else if !joined.is_empty() || line.is_empty() {
+            joined.push('\n');
+        }
+        joined.push_str(line);
+        previous = line;
+    }
+    joined
 }
 
 fn to_refusal(error: &clap::Error) -> Refusal {
@@ -298,6 +348,64 @@ mod tests {
             assert!(refusal.text.contains(expect), "{words:?}: {refusal}");
             assert!(!refusal.text.starts_with("error"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn the_usage_line_of_an_error_is_that_of_the_help() {
+        let rows: [(&[&str], &str); 4] = [
+            (
+                &["--config", "a.toml", "credits", "grant", "bo@example.com"],
+                "Usage: maitred credits grant [OPTIONS] <ACCOUNT> <CREDITS>\n",
+            ),
+            (
+                &["--config", "a.toml", "explain"],
+                "Usage: maitred explain [OPTIONS] <BOOKING>\n",
+            ),
+            (
+                &["--format", "plain", "dance"],
+                "Usage: maitred [OPTIONS] <COMMAND>\n",
+            ),
+            (
+                &["run", "--config", "a.toml", "--twice"],
+                "Usage: maitred run [OPTIONS]\n",
+            ),
+        ];
+        for (words, usage) in rows {
+            let Err(ParseStop::Refuse(refusal, _)) = parse_words(words) else {
+                panic!("{words:?}");
+            };
+            assert!(refusal.text.contains(usage), "{words:?}: {refusal}");
+            let command_words = words.iter().filter(|word| !word.contains(['-', '@', '.']));
+            let mut help: Vec<&str> = command_words.copied().filter(|w| *w != "plain").collect();
+            help.retain(|word| *word != "dance");
+            help.push("--help");
+            let Err(ParseStop::Print(help)) = parse_words(&help) else {
+                panic!("{words:?}");
+            };
+            assert!(help.contains(usage), "{words:?}: {help}");
+        }
+    }
+
+    /// A line that is broken twice, by hand and by clap, leaves a single word on a line.
+    #[test]
+    fn the_texts_of_help_fit_any_width() {
+        for command in all_commands(&command()) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let lines: Vec<&str> = help.lines().collect();
+            for pair in lines.windows(2) {
+                let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                let is_heading = pair[0].ends_with(':');
+                assert!(
+                    !is_text(pair[0]) || !is_text(pair[1]) || is_heading,
+                    "{}: {pair:?}",
+                    command.get_name()
+                );
+            }
+        }
+        let text = "A text\nof two lines.\n\nExamples:\n  one\n  two\nMore\ntext.";
+        let joined = "A text of two lines.\n\nExamples:\n  one\n  two\nMore text.";
+        assert_eq!(join_lines(text), joined);
     }
 
     #[test]

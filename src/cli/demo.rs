@@ -280,7 +280,11 @@ impl DemoStory<'_> {
             "The ledger now (`maitred account list`):\n\n{}\n\
              And why was Faye declined? `maitred explain {dinner}` says:\n\n{}\n\
              `maitred ledger verify`: {}\n\
-             Next: `maitred init --config config.toml`, name your event types in it, `maitred check --live`.\n",
+             Next, in an empty directory, for a ledger of your own:\n\n  \
+             maitred init --config config.toml --store ledger\n\n\
+             Then name your event types in config.toml, put the API key into the variable MAITRED_API_KEY,\n\
+             and look at what maitred finds:\n\n  \
+             maitred check --live --config config.toml\n",
             self.plain(&accounts),
             self.plain(&explanation),
             self.plain(&verification),

@@ -69,7 +69,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
         #[cfg(feature = "sandbox")]
         Verb::Sandbox(args) => sandbox::run_sandbox(context, &args),
         Verb::Restore(args) => backup::restore(context, &args),
-        Verb::Init => init::init(context),
+        Verb::Init(args) => init::init(context, &args),
         Verb::Completions { shell } => print(&completions::completions(shell)),
         Verb::Man { directory } => man::man(&directory).map(|()| exit::DONE),
     }
@@ -87,7 +87,7 @@ fn choose_log_level(args: &Args) -> String {
         (None, Verb::Demo) => "error".to_owned(),
         #[cfg(feature = "sandbox")]
         (None, Verb::Sandbox(_)) => "warn".to_owned(),
-        (None, Verb::Store(_) | Verb::Restore(_) | Verb::Init)
+        (None, Verb::Store(_) | Verb::Restore(_) | Verb::Init(_))
             if !std::io::stderr().is_terminal() =>
         {
             format!("warn,{}=info", operator_log::TARGET)
@@ -100,7 +100,7 @@ fn choose_log_level(args: &Args) -> String {
             | Verb::Config(_)
             | Verb::Policy(_)
             | Verb::Restore(_)
-            | Verb::Init
+            | Verb::Init(_)
             | Verb::Completions { .. }
             | Verb::Man { .. },
         ) => "warn".to_owned(),

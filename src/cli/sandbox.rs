@@ -16,9 +16,6 @@ use crate::sandbox::scenario::file as scenario;
 use crate::sandbox::server::Sandbox;
 use crate::sandbox::world::World;
 
-/// The longest scenario that is read.
-const MAX_SCENARIO: usize = 16 * 1024 * 1024;
-
 /// Serves until TERM or INT.
 ///
 /// # Errors
@@ -66,7 +63,7 @@ fn load_world(context: &Context, args: &Args) -> Result<(World, Option<&'static 
         let club = book_club(now);
         return Ok((club.world, Some(KEY)));
     };
-    let bytes = file::read(path, MAX_SCENARIO)?;
+    let bytes = file::read(path, scenario::FILE_MAX)?;
     let scenario_refusal = |why: String| refusal(exit::USAGE, format!("{}: {why}", path.display()));
     let text =
         String::from_utf8(bytes).map_err(|_| scenario_refusal("is not UTF-8 text".to_owned()))?;

@@ -9,10 +9,13 @@ mod runner;
 mod schema;
 
 use std::collections::BTreeSet;
-use std::thread;
+use std::path::Path;
+use std::{fs, thread};
 
 use clap::CommandFactory;
 use maitred::cli::args::Args;
+use maitred::domain::dialect::API_KEY_PAGE;
+use maitred::sandbox::scenario::file::FILE_MAX;
 use output::{LEFT_OUT, compare};
 use page::{Page, blocks, pages};
 use runner::{PageShell, check_syntax};
@@ -285,6 +288,63 @@ fn shown_lines_are_compared_in_order_and_without_gaps() {
     for bad in [&["one 1", "three"][..], &["two 2", "one 1"], &["five"]] {
         assert!(compare(printed, &lines(bad)).is_err(), "{bad:?}");
     }
+}
+
+/// Numbers and hashes differ from run to run, but the hash of a policy does not.
+#[test]
+fn hashes_of_policies_are_compared_and_other_hashes_are_not() {
+    let (one, other) = ("56077fb0d24a7754", "16f8f6627e3e5955");
+    let lines = |hash: &str| [format!("policy {hash}"), format!("(policy {hash})")];
+    for at in 0..2 {
+        let printed = &lines(one)[at];
+        assert_eq!(compare(printed, &[lines(one)[at].clone()]), Ok(()));
+        assert!(compare(printed, &[lines(other)[at].clone()]).is_err());
+    }
+    let head = |hash: &str| format!("the head is {hash}.");
+    assert_eq!(compare(&head(one), &[head(other)]), Ok(()));
+}
+
+#[test]
+fn the_pages_and_the_sources_name_one_page_for_api_keys() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts: Vec<(String, String)> = { pages().into_iter() }
+        .map(|page| (page.path, page.text))
+        .collect();
+    for file in [
+        "src/config/secret.rs",
+        "src/daemon/doctor/calendar.rs",
+        "src/reconcile/context.rs",
+    ] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        assert!(text.contains("{API_KEY_PAGE}"), "{file}");
+        texts.push((file.to_owned(), text));
+    }
+    let mut named = 0;
+    for (path, text) in texts {
+        let text = text.split_whitespace().collect::<Vec<&str>>().join(" ");
+        for (at, _) in text.match_indices("Settings") {
+            let end = text[at..]
+                .find("API keys")
+                .map(|end| at + end + "API keys".len());
+            let Some(place) = end
+                .map(|end| &text[at..end])
+                .filter(|place| place.len() < 60)
+            else {
+                continue;
+            };
+            named += 1;
+            assert_eq!(place, API_KEY_PAGE, "{path}");
+        }
+    }
+    assert!(named >= 2, "{named} places name the page");
+}
+
+#[test]
+fn the_page_of_scenarios_names_the_size_that_is_read() {
+    let pages = pages();
+    let page = { pages.iter() }.find(|page| page.path == "docs/formats/scenario.md");
+    let size = format!("at most {} MiB.", FILE_MAX >> 20);
+    assert!(page.is_some_and(|page| page.text.contains(&size)), "{size}");
 }
 
 #[test]

@@ -568,6 +568,60 @@ fn the_demo_shows_each_outcome() {
     }
 }
 
+/// The commands that the demo proposes work for everybody, in an empty directory.
+#[test]
+fn the_commands_that_the_demo_proposes_work_in_an_empty_directory() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+    let demo = to_run_result(command.arg("demo").env_clear().output().unwrap());
+    let (_, next) = demo
+        .out
+        .split_once("\nNext")
+        .expect("the demo says what is next");
+    let commands: Vec<Vec<&str>> = next
+        .lines()
+        .filter_map(|line| line.strip_prefix("  maitred "))
+        .map(|words| words.split(' ').collect())
+        .collect();
+    assert_eq!(commands.len(), 2, "{next}");
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+        command.args(args).env_clear().env("MAITRED_API_KEY", KEY);
+        to_run_result(command.current_dir(folder.path()).output().unwrap())
+    };
+    let made = run(&commands[0]);
+    assert_eq!(made.code, 0, "{}", made.all_output());
+    assert!(folder.path().join("ledger/log/00000001.jsonl").exists());
+    let text = fs::read_to_string(folder.path().join("config.toml")).unwrap();
+    assert!(text.contains("\npath = \"ledger\"\n"), "{text}");
+    // Without `--live`, the command does not ask Cal.com.
+    let offline = commands[1].iter().filter(|word| **word != "--live");
+    let offline: Vec<&str> = offline.copied().collect();
+    assert_eq!(offline.len() + 1, commands[1].len(), "{next}");
+    let checked = run(&offline);
+    assert_eq!(checked.code, 0, "{}", checked.all_output());
+}
+
+#[test]
+fn init_puts_the_ledger_of_a_new_configuration_where_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let run = |store: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+        command.args(["init", "--store", store]).env_clear();
+        to_run_result(command.env("MAITRED_CONFIG", &config).output().unwrap())
+    };
+    let odd_name = "a \"ledger\"";
+    for _ in 0..2 {
+        assert_eq!(run(odd_name).code, 0);
+    }
+    assert!(folder.path().join(odd_name).join("log").is_dir());
+    let other = run("elsewhere");
+    assert_eq!(other.code, 78, "{}", other.all_output());
+    assert!(other.err.contains("store.path"), "{}", other.err);
+    assert!(!folder.path().join("elsewhere").exists());
+}
+
 #[test]
 fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The arguments of `ledger`, `backup` and `restore`, which maintain the log itself.
+//! The arguments of `init`, `ledger`, `backup` and `restore`, which make and maintain the log itself.
 
 use std::path::PathBuf;
 
@@ -70,6 +70,15 @@ pub struct AcceptRestoreArgs {
     /// Why; kept in the ledger
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+/// Make the configuration and the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct InitArgs {
+    /// Where a new configuration puts the ledger; a relative path starts at the directory of the
+    /// configuration [default: /var/lib/maitred]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub store: Option<PathBuf>,
 }
 
 /// Copy the ledger to a directory.

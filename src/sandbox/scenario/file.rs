@@ -15,8 +15,9 @@ use crate::sandbox::rate_limiter::RateLimit;
 use crate::sandbox::script::SCRIPT_MAX;
 use crate::sandbox::world::{World, WorldError};
 
-/// The largest scenario file, in bytes: a hundred thousand bookings written out.
-pub const FILE_MAX: usize = 64 << 20;
+/// The largest scenario file, in bytes: tens of thousands of bookings written out. The command line
+/// reads no more of a file.
+pub const FILE_MAX: usize = 16 << 20;
 
 /// Why a scenario cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,15 @@ pub enum ScenarioError {
     /// The file is not JSON, or has another shape than a scenario.
     #[error("read the scenario")]
     Json(#[source] serde_json::Error),
+    /// The file has an old name of a key.
+    #[error("read the scenario, in which `{new}` replaces an old key")]
+    RenamedKey {
+        /// The new name.
+        new: &'static str,
+        /// The message with the old name and its place.
+        #[source]
+        source: serde_json::Error,
+    },
     /// An entry does not fit the world.
     #[error("set up {place} of the scenario")]
     World {
@@ -53,12 +63,27 @@ pub enum ScenarioError {
     ScriptTooLong,
 }
 
+/// Keys that other keys have replaced, with their new names.
+const RENAMED: [(&str, &str); 2] = [
+    ("bare", "without-description"),
+    ("odd-answers", "malformed-answers"),
+];
+
+fn to_scenario_error(source: serde_json::Error) -> ScenarioError {
+    let text = source.to_string();
+    let is_named = |(old, _): &&(&str, &str)| text.contains(&format!("unknown field `{old}`"));
+    match RENAMED.iter().find(is_named) {
+        Some((_, new)) => ScenarioError::RenamedKey { new, source },
+        None => ScenarioError::Json(source),
+    }
+}
+
 /// Reads a scenario and builds its world at this time.
 pub fn parse(text: &str, now: Time) -> Result<World, ScenarioError> {
     if text.len() > FILE_MAX {
         return Err(ScenarioError::TooLong);
     }
-    let file: ScenarioFile = serde_json::from_str(text).map_err(ScenarioError::Json)?;
+    let file: ScenarioFile = serde_json::from_str(text).map_err(to_scenario_error)?;
     let mut world = World::new();
     world.quirks.series_per_occurrence = file.series_per_occurrence;
     world.quirks.licence_missing = file.licence_missing;
@@ -334,6 +359,14 @@ mod tests {
         let rows = [
             ("{".to_owned(), "EOF"),
             (r#"{"user": []}"#.to_owned(), "unknown field `user`"),
+            (
+                r#"{"bookings": [{"bare": true}]}"#.to_owned(),
+                "`without-description` replaces an old key: unknown field `bare`",
+            ),
+            (
+                r#"{"bookings": [{"odd-answers": []}]}"#.to_owned(),
+                "`malformed-answers` replaces an old key: unknown field `odd-answers`",
+            ),
             (
                 r#"{"limits": {"v2": {"calls": 1, "per": 2}}}"#.to_owned(),
                 "expected \"off\", or a limit with `calls`, `window` and `block`",
