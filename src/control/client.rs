@@ -1,23 +1,36 @@
-//! The client's end of the socket: sends one line, reads one line back, and has a separate error
-//! for each way in which that can fail. Above all it distinguishes a daemon that does not run (the
-//! command then opens the store itself) from a daemon that runs and cannot be asked.
+//! The client's end of the socket: sends one HTTP request, reads the answer, and has a separate
+//! error for each way in which that can fail. Above all it distinguishes a daemon that does not run
+//! (the command then opens the store itself) from a daemon that runs and cannot be asked.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use futures_util::stream;
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Body, Bytes, Frame};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
+use super::api::answer::{read_refusal, read_result};
+use super::api::request::{CommandRequest, JSON};
+use super::api::route::{Route, SCHEMA_HEADER};
 use super::exit;
-use super::protocol::{
-    Command, CommandResult, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA, SocketRequest,
-    SocketResponse,
-};
+use super::protocol::{Command, CommandResult, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA};
 
-/// How long the daemon may take to read the request: with a new client it does nothing else.
+/// How long the daemon may take to read the next part of the request: with a new client it does
+/// nothing else.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The parts in which a body is sent, in bytes: a daemon that reads takes one in no time.
+const SENT_PART: usize = 64 * 1024;
 
 /// How long the daemon may take to answer a command that has a time limit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -105,86 +118,173 @@ impl ClientError {
 /// Fails when no daemon runs, when the daemon cannot be asked, and when the daemon refuses the
 /// command.
 pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, ClientError> {
-    let timeout = command.profile().has_time_limit.then_some(ANSWER_TIMEOUT);
-    let mut line = serde_json::to_vec(&SocketRequest {
-        schema: SCHEMA,
-        command,
-    })
-    .expect("a request has only keys that are texts");
-    if line.len() > MAX_REQUEST {
-        return Err(ClientError::TooLong(line.len()));
+    let limits = ClientLimits {
+        send: SEND_TIMEOUT,
+        answer: command.profile().has_time_limit.then_some(ANSWER_TIMEOUT),
+    };
+    let request = CommandRequest::new(&command);
+    drop(command);
+    if request.body.len() > MAX_REQUEST {
+        return Err(ClientError::TooLong(request.body.len()));
     }
-    line.push(b'\n');
-    exchange(path, &line, timeout)
+    let route = request.route;
+    let answer = exchange(path, request, limits)?;
+    read_answer(route, &answer)
+}
+
+/// How long the daemon may take. The answer of some commands has no time limit.
+#[derive(Debug, Clone, Copy)]
+struct ClientLimits {
+    send: Duration,
+    answer: Option<Duration>,
+}
+
+/// A whole answer.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 fn exchange(
     path: &Path,
-    line: &[u8],
-    timeout: Option<Duration>,
-) -> Result<CommandResult, ClientError> {
+    request: CommandRequest,
+    limits: ClientLimits,
+) -> Result<Answer, ClientError> {
     let failed = |source| ClientError::Io {
         path: path.to_owned(),
         source,
     };
-    let mut stream = UnixStream::connect(path).map_err(|error| connect_error(path, error))?;
-    stream
-        .set_write_timeout(Some(SEND_TIMEOUT))
+    let stream = UnixStream::connect(path).map_err(|error| connect_error(path, error))?;
+    stream.set_nonblocking(true).map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .map_err(failed)?;
-    stream.set_read_timeout(timeout).map_err(failed)?;
-    match stream.write_all(line) {
-        Ok(()) => {}
-        // A daemon that is busy or has read enough sends a reason before it closes the connection,
-        // so the answer is still read.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
-            ) => {}
-        Err(error) if is_timeout(&error) => return Err(ClientError::Silent(SEND_TIMEOUT)),
-        Err(error) => return Err(failed(error)),
-    }
-    let mut answer = Vec::new();
-    let limit = MAX_RESPONSE as u64 + 1;
-    match BufReader::new(stream)
-        .take(limit)
-        .read_until(b'\n', &mut answer)
-    {
-        Ok(_) => {}
-        Err(error) if is_timeout(&error) => {
-            return Err(ClientError::Silent(timeout.unwrap_or(ANSWER_TIMEOUT)));
+    runtime.block_on(async {
+        let stream = tokio::net::UnixStream::from_std(stream).map_err(failed)?;
+        let (part_taken, parts) = watch::channel(());
+        let request = build_request(request, part_taken);
+        tokio::select! {
+            answer = send(stream, request) => answer.map_err(|error| http_error(path, error)),
+            () = stalled(parts, limits.send) => Err(ClientError::Silent(limits.send)),
+            time = elapsed(limits.answer) => Err(ClientError::Silent(time)),
         }
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-            return Err(ClientError::BrokenOff);
-        }
-        Err(error) => return Err(failed(error)),
-    }
-    if answer.last() != Some(&b'\n') {
-        return Err(ClientError::BrokenOff);
-    }
-    decode_answer(&answer)
+    })
 }
 
-/// Decodes the daemon's answer. The version is checked first, so that the answer of another version
+/// Builds the request. Each part of the body that is taken is noted.
+fn build_request(
+    request: CommandRequest,
+    part_taken: watch::Sender<()>,
+) -> Request<impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static> {
+    let method = request.method();
+    let length = request.body.len();
+    let body = Bytes::from(request.body);
+    let parts = stream::unfold((body, part_taken), |(mut rest, part_taken)| async {
+        if rest.is_empty() {
+            return None;
+        }
+        let part = rest.split_to(rest.len().min(SENT_PART));
+        part_taken.send_replace(());
+        Some((Ok(Frame::data(part)), (rest, part_taken)))
+    });
+    Request::builder()
+        .method(method)
+        .uri(request.target)
+        .header(HOST, "localhost")
+        .header(CONTENT_TYPE, JSON)
+        .header(CONTENT_LENGTH, length)
+        .header(SCHEMA_HEADER, SCHEMA)
+        .body(StreamBody::new(Box::pin(parts)))
+        .expect("the parts of a request come from the table and are escaped")
+}
+
+/// Sends the request, and reads the whole answer.
+async fn send<B>(
+    stream: tokio::net::UnixStream,
+    request: Request<B>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>>
+where
+    B: Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // The connection works while the answer is awaited. Its error is also that of the answer.
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = Limited::new(body, MAX_RESPONSE).collect().await?;
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body: body.to_bytes(),
+    })
+}
+
+/// Completes when no part of the body was taken for this long, although some are left.
+async fn stalled(mut parts: watch::Receiver<()>, limit: Duration) {
+    loop {
+        match timeout(limit, parts.changed()).await {
+            Ok(Ok(())) => {}
+            // All parts were taken.
+            Ok(Err(_)) => std::future::pending().await,
+            Err(_) => return,
+        }
+    }
+}
+
+/// Completes after the time, and never without one.
+async fn elapsed(time: Option<Duration>) -> Duration {
+    let Some(time) = time else {
+        return std::future::pending().await;
+    };
+    tokio::time::sleep(time).await;
+    time
+}
+
+/// Reads an answer. The version is checked before the result, so that the answer of another version
 /// is reported as that and not as malformed.
-fn decode_answer(line: &[u8]) -> Result<CommandResult, ClientError> {
-    #[derive(Deserialize)]
-    struct ServerVersion {
-        schema: u32,
+fn read_answer(route: &Route, answer: &Answer) -> Result<CommandResult, ClientError> {
+    if answer.status != StatusCode::OK {
+        let refusal = read_refusal(&answer.body);
+        return Err(refusal.map_or_else(
+            |why| ClientError::NotUnderstood(format!("status {}, {why}", answer.status)),
+            ClientError::Refused,
+        ));
     }
-    #[derive(Deserialize)]
-    struct ServerVersions {
-        ok: std::collections::BTreeMap<String, ServerVersion>,
+    let version = answer.headers.get(SCHEMA_HEADER);
+    let version = version.and_then(|version| version.to_str().ok()?.parse().ok());
+    match version {
+        Some(SCHEMA) => read_result(route, &answer.body).map_err(ClientError::NotUnderstood),
+        Some(other) => Err(ClientError::OtherSchema(other)),
+        None => Err(ClientError::NotUnderstood(format!(
+            "it has no header {SCHEMA_HEADER}"
+        ))),
     }
-    if let Ok(ServerVersions { ok }) = serde_json::from_slice(line)
-        && let Some(version) = ok.values().find(|version| version.schema != SCHEMA)
-    {
-        return Err(ClientError::OtherSchema(version.schema));
+}
+
+/// Classifies an error of an exchange that had begun.
+fn http_error(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
+    if error.is::<LengthLimitError>() {
+        return ClientError::NotUnderstood(format!("it is longer than {MAX_RESPONSE} bytes"));
     }
-    match serde_json::from_slice(line) {
-        Ok(SocketResponse::Ok(answer)) => Ok(*answer),
-        Ok(SocketResponse::Err(refusal)) => Err(ClientError::Refused(refusal)),
-        Err(error) => Err(ClientError::NotUnderstood(error.to_string())),
+    let Some(http) = error.downcast_ref::<hyper::Error>() else {
+        return ClientError::NotUnderstood(error.to_string());
+    };
+    if http.is_parse() {
+        return ClientError::NotUnderstood(error.to_string());
+    }
+    let cause = http
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        None
+        | Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+            ClientError::BrokenOff
+        }
+        Some(kind) => ClientError::Io {
+            path: path.to_owned(),
+            source: kind.into(),
+        },
     }
 }
 
@@ -217,145 +317,5 @@ fn describe_permitted_users(path: &Path) -> String {
     )
 }
 
-/// Returns true for the error of a socket's time-out, which differs between systems.
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixListener;
-    use std::thread;
-
-    use super::*;
-
-    /// Starts a fake daemon that answers one client with these bytes, after or without reading the
-    /// client's line.
-    fn fake_daemon(answer: &'static [u8], reads_request: bool) -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("control.sock");
-        let listener = UnixListener::bind(&path).unwrap();
-        thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            if reads_request {
-                let mut line = Vec::new();
-                let mut reader = BufReader::new(&stream);
-                reader.read_until(b'\n', &mut line).unwrap();
-            }
-            // The client may have closed the connection already.
-            let _ = stream.write_all(answer);
-        });
-        (folder, path)
-    }
-
-    #[test]
-    fn a_daemon_that_does_not_run_is_distinguished_from_other_errors() {
-        let folder = tempfile::tempdir().unwrap();
-        let stale = folder.path().join("stale.sock");
-        drop(UnixListener::bind(&stale).unwrap());
-        let file = folder.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        for path in [folder.path().join("missing"), stale, file] {
-            let error = send_command(&path, Command::Status {}).unwrap_err();
-            assert!(
-                matches!(&error, ClientError::NotRunning(at) if *at == path),
-                "{error}"
-            );
-            assert_eq!(error.into_refusal().exit, exit::UNREACHABLE);
-        }
-    }
-
-    #[test]
-    fn a_denied_client_is_told_who_may_use_the_socket() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("control.sock");
-        let _listener = UnixListener::bind(&path).unwrap();
-        let uid = std::fs::metadata(&path).unwrap().uid();
-        // Tests may run as root, who is never denied access.
-        let error = connect_error(&path, ErrorKind::PermissionDenied.into());
-        let refusal = error.into_refusal();
-        assert_eq!(refusal.exit, exit::CREDENTIAL);
-        assert!(
-            refusal.text.contains(&format!("(uid {uid})")),
-            "{}",
-            refusal.text
-        );
-        // A folder's owner can be read without permission to list the folder.
-        let uid = std::fs::metadata(folder.path()).unwrap().uid();
-        let who = describe_permitted_users(&folder.path().join("not-seen"));
-        assert!(who.contains(&format!("(uid {uid})")), "{who}");
-    }
-
-    #[test]
-    fn unusable_answers_are_reported_by_cause() {
-        let rows: [(&[u8], &str); 8] = [
-            (b"", "ended the connection"),
-            (b"{\"ok\":", "ended the connection"),
-            (b"hello\n", "cannot be understood (expected value"),
-            (
-                b"{\"ok\":{\"dance\":{\"schema\":1}}}\n",
-                "unknown variant `dance`",
-            ),
-            (
-                b"{\"ok\":{\"dance\":{\"schema\":2}}}\n",
-                "answers in version 2",
-            ),
-            (
-                b"{\"ok\":{\"verify\":{\"schema\":1}}}\n",
-                "missing field `commits`",
-            ),
-            (
-                b"{\"err\":{\"exit\":2,\"code\":\"usage\",\"text\":\"no such account\"}}\n",
-                "no such account",
-            ),
-            (
-                b"{\"ok\":{\"verify\":{\"schema\":2,\"commits\":0,\"facts\":0,\"accounts\":0,\
-                  \"head\":\"\",\"differences\":[]}}}\n",
-                "answers in version 2",
-            ),
-        ];
-        for (answer, expect) in rows {
-            let (_folder, path) = fake_daemon(answer, true);
-            let error = send_command(&path, Command::Status {}).unwrap_err();
-            assert!(error.to_string().contains(expect), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_keeps_its_exit_code() {
-        let refusal = b"{\"err\":{\"exit\":77,\"code\":\"credential\",\"text\":\"no\"}}\n";
-        let (_folder, path) = fake_daemon(refusal, true);
-        let error = send_command(&path, Command::Status {}).unwrap_err();
-        assert_eq!(error.into_refusal().exit, exit::CREDENTIAL);
-    }
-
-    #[test]
-    fn an_answer_sent_before_the_request_was_read_is_received() {
-        let refusal = b"{\"err\":{\"exit\":69,\"code\":\"unreachable\",\"text\":\"full\"}}\n";
-        let (_folder, path) = fake_daemon(refusal, false);
-        let text = "x".repeat(8 * 1024 * 1024);
-        let error = send_command(&path, Command::Evaluate { text, at: None }).unwrap_err();
-        assert!(matches!(&error, ClientError::Refused(_)), "{error}");
-    }
-
-    #[test]
-    fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("control.sock");
-        let _listener = UnixListener::bind(&path).unwrap();
-        let timeout = Duration::from_millis(50);
-        let error = exchange(&path, b"{}\n", Some(timeout)).unwrap_err();
-        assert!(
-            matches!(error, ClientError::Silent(time) if time == timeout),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_request_that_is_too_long_is_not_sent() {
-        let text = "x".repeat(MAX_REQUEST);
-        let error =
-            send_command(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
-        assert!(matches!(error, ClientError::TooLong(_)), "{error}");
-    }
-}
+mod tests;

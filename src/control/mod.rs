@@ -1,6 +1,8 @@
-//! The control socket: the protocol and the exit codes (pure), the server and the client. `config`
-//! and `policy` are the JSON of commands that never use the socket.
+//! The control socket: the commands and the exit codes (pure), the local API that carries them over
+//! HTTP, the server and the client. `config` and `policy` are the JSON of commands that never use
+//! the socket.
 
+pub mod api;
 pub mod client;
 pub mod command_profile;
 pub mod config;

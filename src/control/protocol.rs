@@ -1,10 +1,8 @@
-//! The messages of the control socket, and what commands print with `--format json`: one
-//! documented, versioned shape per command. Times are RFC 3339 in UTC, words are lower case.
-//!
-//! Each connection carries one line of JSON in each direction: a [`SocketRequest`], then a
-//! [`SocketResponse`].
+//! The commands and their results, as the control socket carries them and as commands print them
+//! with `--format json`: one documented, versioned shape per command. Times are RFC 3339 in UTC,
+//! words are lower case. `api` says which path of the socket takes which command.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::exit;
 
@@ -29,25 +27,27 @@ pub mod unresolved;
 /// and say so.
 pub const SCHEMA: u32 = 1;
 
-/// The longest request line, in bytes: an import of a large club fits.
+/// The longest body of a request, in bytes: an import of a large club fits.
 pub const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
-/// The longest response line, in bytes.
+/// The longest body of an answer, in bytes.
 pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 
-/// What a client sends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SocketRequest {
-    /// The version of the protocol.
-    pub schema: u32,
-    /// What the client wants.
-    pub command: Command,
+/// How many entries a list has when a request does not give a limit.
+pub const DEFAULT_LIMIT: u32 = 100;
+
+fn default_limit() -> u32 {
+    DEFAULT_LIMIT
+}
+
+/// Reads an optional value that a request must name, as null where there is none: to leave it out
+/// by mistake would undo something.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// What the daemon answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SocketResponse {
     /// The result of the command.
     Ok(Box<CommandResult>),
@@ -61,8 +61,10 @@ pub enum SocketResponse {
 pub struct Refusal {
     /// The exit code that fits.
     pub exit: u8,
-    /// A word for programs: `usage`, `not-found`, `conflict`, `store`, `calendar`, `credential`,
-    /// `configuration`, `unreachable`, `held`, `internal`.
+    /// A word for programs: `usage`, `not-found`, `conflict`, `refused`, `short-of-credit`,
+    /// `reference-used`, `similar-name`, `already-started`, `already-decided`, `credential`,
+    /// `permission`, `configuration`, `unreachable`, `busy`, `store-locked`, `store`, `output`,
+    /// `failed` or `internal`.
     pub code: String,
     /// Why, as text for an operator.
     pub text: String,
@@ -107,13 +109,15 @@ pub enum Command {
         /// The rows, in the order of the file.
         rows: Vec<ImportRow>,
         /// Write nothing, and return what an import would do.
+        #[serde(default)]
         dry_run: bool,
     },
     /// Return what is left of each grant, of at most `limit` accounts after the account `after`.
     CreditsExport {
         /// The account's name; absent: start with the first account.
         after: Option<String>,
-        /// The maximum number of accounts.
+        /// The maximum number of accounts; absent: 100.
+        #[serde(default = "default_limit")]
         limit: u32,
     },
     /// List the grants of one account, newest first.
@@ -130,7 +134,8 @@ pub enum Command {
     AccountList {
         /// Start after the account with this name; absent: start with the first account.
         after: Option<String>,
-        /// The maximum number of accounts.
+        /// The maximum number of accounts; absent: 100.
+        #[serde(default = "default_limit")]
         limit: u32,
         /// Only accounts with this text in their name or in an alias.
         #[serde(default)]
@@ -143,6 +148,7 @@ pub enum Command {
         /// The e-mail address that is or was an alias.
         alias: String,
         /// Remove the alias instead of adding it.
+        #[serde(default)]
         remove: bool,
     },
     /// Change tier, tags and attributes.
@@ -152,21 +158,24 @@ pub enum Command {
     AccountFreeze {
         /// The account's name, or an alias.
         account: String,
-        /// Why the account is frozen; absent: the account is thawed.
+        /// Why the account is frozen; null: the account is thawed.
+        #[serde(deserialize_with = "named")]
         reason: Option<String>,
     },
     /// Set the hash of the member's PIN; without a hash the PIN is removed.
     AccountPin {
         /// The account's name, or an alias.
         account: String,
-        /// The hash of the PIN, never the PIN; absent: the PIN is removed.
+        /// The hash of the PIN, never the PIN; null: the PIN is removed.
+        #[serde(deserialize_with = "named")]
         hash: Option<String>,
     },
     /// List what happened to an account's credits, newest first.
     AccountStatement {
         /// The account's name, or an alias.
         account: String,
-        /// The maximum number of entries.
+        /// The maximum number of entries; absent: 100.
+        #[serde(default = "default_limit")]
         limit: u32,
     },
     /// List decisions, newest first.
@@ -188,8 +197,10 @@ pub enum Command {
     /// requests.
     Reviews {
         /// Return also the requests that wait for something else or are left alone.
+        #[serde(default)]
         all: bool,
-        /// The maximum number of requests.
+        /// The maximum number of requests; absent: 100.
+        #[serde(default = "default_limit")]
         limit: u32,
     },
     /// Record an operator's decision about a request.
@@ -197,8 +208,10 @@ pub enum Command {
     /// List charges with their state, and what the open charges wait for.
     Charges {
         /// Return only open charges.
+        #[serde(default)]
         open: bool,
-        /// The maximum number of charges.
+        /// The maximum number of charges; absent: 100.
+        #[serde(default = "default_limit")]
         limit: u32,
     },
     /// End an open charge: refund everything, or nothing.
@@ -210,7 +223,8 @@ pub enum Command {
     },
     /// Show the unresolved list.
     Unresolved {
-        /// The maximum number of items.
+        /// The maximum number of items; absent: 100.
+        #[serde(default = "default_limit")]
         limit: u32,
     },
     /// Take a booking off the unresolved list.
@@ -263,7 +277,8 @@ pub struct GrantCommand {
 pub struct DecisionQuery {
     /// RFC 3339.
     pub since: Option<String>,
-    /// The maximum number of decisions.
+    /// The maximum number of decisions; absent: 100.
+    #[serde(default = "default_limit")]
     pub limit: u32,
     /// An account, or the address of a booker.
     #[serde(default)]

@@ -2,6 +2,7 @@
 //! the commands print with what the pages show. Each page of `docs/` begins where the README ends:
 //! with the sandbox, the configuration and the ledger of the README's rehearsal.
 
+mod api;
 mod formats;
 mod output;
 mod page;

@@ -15,14 +15,19 @@ pub struct AccountSetCommand {
     /// The new tier; absent: the tier stays as it is.
     pub tier: Option<String>,
     /// Remove the tier.
+    #[serde(default)]
     pub no_tier: bool,
     /// Tags to add.
+    #[serde(default)]
     pub tags: Vec<String>,
     /// Tags to remove.
+    #[serde(default)]
     pub untags: Vec<String>,
     /// Attributes to set, by name.
+    #[serde(default)]
     pub attributes: BTreeMap<String, String>,
     /// The names of attributes to remove.
+    #[serde(default)]
     pub no_attributes: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use super::{command_names, rehearsal, schema};
 const SCHEMAS: &str = "docs/formats/commands.schema.json";
 
 /// The variable that makes the test write the schemas again after a change of the types.
-const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
+pub const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
 const COMMANDS: [(&str, &str, &str); 36] = [

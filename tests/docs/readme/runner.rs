@@ -23,6 +23,9 @@ const SECOND_LISTEN: &str = "127.0.0.1:5556";
 /// Ends the process that was started last.
 const STOP_COMMAND: &str = "kill $!";
 
+/// With this variable in the environment, a missing tool is a failure.
+const REQUIRE_VARIABLE: &str = "MAITRED_REQUIRE_ALL";
+
 /// How often a background process is checked until it answers, and the pause between the checks.
 const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -102,10 +105,17 @@ impl PageShell {
     }
 
     /// Runs a command. Returns false for commands that are skipped: the tests do not run
-    /// themselves.
+    /// themselves, and curl may be missing.
     fn run(&mut self, shown: &ShownCommand) -> Result<bool, String> {
         let command = shown.command.as_str();
         if command == "cargo test" {
+            return Ok(false);
+        }
+        if command.starts_with("curl ") && !self.has_curl() {
+            assert!(
+                std::env::var_os(REQUIRE_VARIABLE).is_none(),
+                "install curl: {REQUIRE_VARIABLE} is set"
+            );
             return Ok(false);
         }
         if command.starts_with("export ") {
@@ -127,6 +137,11 @@ impl PageShell {
         let output = self.bash(&built).output().unwrap();
         check(command, &output, shown)?;
         Ok(true)
+    }
+
+    fn has_curl(&self) -> bool {
+        let output = self.bash("curl --version").output().unwrap();
+        output.status.success()
     }
 
     fn bash(&self, command: &str) -> Command {

@@ -22,12 +22,12 @@ enum Shape {
 }
 
 #[derive(Debug, Clone)]
-struct Field {
-    name: String,
-    kind: String,
-    about: String,
-    /// The field is left out when it is empty.
-    optional: bool,
+pub struct Field {
+    pub name: String,
+    pub kind: String,
+    pub about: String,
+    /// The field is left out when it is empty; in a request, it may be left out.
+    pub optional: bool,
     flatten: bool,
 }
 
@@ -69,7 +69,8 @@ pub fn text(document: &Value) -> String {
     text + &parts.join(",\n") + "\n  }\n}\n"
 }
 
-fn definition_text(name: &str, definition: &Value) -> String {
+/// Returns a definition as text, with one line for each property.
+pub fn definition_text(name: &str, definition: &Value) -> String {
     let Some(properties) = definition["properties"].as_object() else {
         return format!("    \"{name}\": {definition}");
     };
@@ -120,8 +121,34 @@ fn with_about(mut schema: Value, about: &str) -> Value {
     schema
 }
 
-/// Returns the schema of a Rust type.
-fn type_schema(name: &str, optional: bool, open: &mut Vec<String>) -> Value {
+/// Returns the schema of an object with these fields. Types that it names are added to `open`.
+pub fn object_schema(fields: &[Field], open: &mut Vec<String>) -> Value {
+    let mut properties = Map::new();
+    for field in fields {
+        // An optional value of a request may also be null.
+        let schema = type_schema(&field.kind, false, open);
+        properties.insert(field.name.clone(), with_about(schema, &field.about));
+    }
+    let required = fields.iter().filter(|field| !field.optional);
+    let required: Vec<&str> = required.map(|field| field.name.as_str()).collect();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// Returns the fields of a struct.
+pub fn fields_of(name: &str) -> Vec<Field> {
+    match shapes().remove(name) {
+        Some(Shape::Struct { fields, .. }) => fields,
+        other => panic!("{name} is not a struct: {other:?}"),
+    }
+}
+
+/// Returns the schema of a Rust type. Types that it names are added to `open`.
+pub fn type_schema(name: &str, optional: bool, open: &mut Vec<String>) -> Value {
     let within = |outer: &str| name.strip_prefix(outer)?.strip_suffix('>');
     if let Some(inner) = within("Option<") {
         let inner = type_schema(inner, false, open);
@@ -180,7 +207,10 @@ fn read(path: &Path, shapes: &mut BTreeMap<String, Shape>) {
         if let [what @ ("struct" | "enum"), name, "{"] = words[..] {
             let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "}").collect();
             let shape = match what {
-                "struct" => Some(parse_fields(&body, &above.about)),
+                "struct" => Some(Shape::Struct {
+                    fields: parse_fields(&body, above.is_request()),
+                    about: above.about.clone(),
+                }),
                 _ => parse_enum(&body, &above.about),
             };
             if let Some(shape) = shape {
@@ -193,13 +223,19 @@ fn read(path: &Path, shapes: &mut BTreeMap<String, Shape>) {
 
 /// The comment and the attributes above an item.
 #[derive(Default)]
-struct ItemPrelude {
-    about: String,
+pub struct ItemPrelude {
+    pub about: String,
     attributes: String,
 }
 
 impl ItemPrelude {
-    fn take_line(&mut self, line: &str) -> bool {
+    /// Returns true for a type that clients send.
+    fn is_request(&self) -> bool {
+        self.attributes.contains("deny_unknown_fields")
+    }
+
+    /// Takes a line if it is part of a comment or an attribute.
+    pub fn take_line(&mut self, line: &str) -> bool {
         let line = line.trim();
         if let Some(text) = line.strip_prefix("///") {
             let text = text.trim();
@@ -218,7 +254,9 @@ impl ItemPrelude {
     }
 }
 
-fn parse_fields(body: &[&str], about: &str) -> Shape {
+/// Parses the fields of a struct, or of a variant. In a request, a value may be left out when it has
+/// a default.
+pub fn parse_fields(body: &[&str], is_request: bool) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut above = ItemPrelude::default();
     for line in body {
@@ -227,20 +265,22 @@ fn parse_fields(body: &[&str], about: &str) -> Shape {
         }
         let line = line.trim().trim_start_matches("pub ").trim_end_matches(',');
         if let Some((name, kind)) = line.split_once(": ") {
+            let has = |attribute: &str| above.attributes.contains(attribute);
             let renamed = above.attributes.split("rename = \"").nth(1);
             let renamed = renamed.and_then(|rest| rest.split('"').next());
+            let has_default = has("default") || kind.starts_with("Option<");
             fields.push(Field {
                 name: renamed.unwrap_or(name).to_owned(),
                 kind: kind.to_owned(),
                 about: above.about.clone(),
-                optional: above.attributes.contains("skip_serializing_if"),
-                flatten: above.attributes.contains("flatten"),
+                optional: has("skip_serializing_if")
+                    || (is_request && has_default && !has("deserialize_with")),
+                flatten: has("flatten"),
             });
         }
         above = ItemPrelude::default();
     }
-    let about = about.to_owned();
-    Shape::Struct { about, fields }
+    fields
 }
 
 /// Parses an enum of words. Returns `None` for an enum whose variants have fields.
@@ -259,7 +299,8 @@ fn parse_enum(body: &[&str], about: &str) -> Option<Shape> {
     words.map(|words| Shape::Words { about, words })
 }
 
-fn to_kebab(word: &str) -> String {
+/// Returns the word as serde writes it.
+pub fn to_kebab(word: &str) -> String {
     let mut text = String::new();
     for (at, c) in word.char_indices() {
         if c.is_uppercase() && at > 0 {

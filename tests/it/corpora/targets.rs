@@ -9,8 +9,10 @@ use maitred::calcom::api_call::ApiAnswer;
 use maitred::cli::csv;
 use maitred::config::diagnostic::Severity;
 use maitred::config::parse;
-use maitred::control::protocol::SocketResponse;
-use maitred::control::server;
+use maitred::control::api::answer::{HttpRefusal, read_refusal, read_result, write_answer};
+use maitred::control::api::request::{CommandRequest, JSON, RequestParts, read_command};
+use maitred::control::api::route::{ROUTES, Route};
+use maitred::control::protocol::{Command, MAX_RESPONSE, SocketResponse};
 use maitred::daemon::commands::dispatch;
 use maitred::domain::booking::BookingRef;
 use maitred::domain::criteria::global_policy::GlobalPolicy;
@@ -160,9 +162,25 @@ const INITIAL_LEDGER: &str = r#"[
     {"post":{"booking":"abc"}},
     {"settled":{"request":"abc","outcome":"confirmed"}}]"#;
 
-/// Tests lines from the control socket, carried out one after the other.
+/// Reads a line of the form `METHOD PATH?QUERY BODY`; returns `None` for a path or a method that no
+/// route has.
+fn read_request(line: &[u8]) -> Option<(&'static Route, Result<Command, HttpRefusal>)> {
+    let mut parts = line.splitn(3, |byte| *byte == b' ');
+    let mut text = || str::from_utf8(parts.next()?).ok();
+    let (method, target) = (text()?, text()?);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let route = Route::of_path(path).filter(|route| route.method().as_str() == method)?;
+    let request = RequestParts {
+        query: Some(query),
+        content_type: Some(JSON),
+        body: parts.next().unwrap_or_default(),
+    };
+    Some((route, read_command(route, request)))
+}
+
+/// Tests requests to the control socket, carried out one after the other.
 fn control(bytes: &[u8]) {
-    /// The maximum number of commands in one input.
+    /// The maximum number of requests in one input.
     const MAX_LINES: usize = 16;
     let mut store = MemoryStore::new();
     let facts = fact::read(INITIAL_LEDGER.as_bytes()).expect("they are facts");
@@ -185,18 +203,30 @@ fn control(bytes: &[u8]) {
         hash: "fuzz".to_owned(),
     };
     for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
-        let response = match server::parse_command(line) {
-            Ok(command) => match dispatch::run_command(&mut store, &policy, noon(), &command) {
-                Ok(answer) => SocketResponse::Ok(Box::new(answer)),
-                Err(refusal) => SocketResponse::Err(refusal),
-            },
+        // A client can read anything that a daemon might answer.
+        let _refusal = read_refusal(line);
+        for route in ROUTES {
+            let _result = read_result(route, line);
+        }
+        let Some((route, Ok(command))) = read_request(line) else {
+            continue;
+        };
+        let again = CommandRequest::new(&command);
+        let (path, query) = again.target.split_once('?').unwrap_or((&again.target, ""));
+        let again = format!("{} {path}?{query} {}", again.method(), again.body);
+        let again = read_request(again.as_bytes()).map(|(route, read)| (route.path, read));
+        assert_eq!(again, Some((route.path, Ok(command.clone()))));
+        let response = match dispatch::run_command(&mut store, &policy, noon(), &command) {
+            Ok(answer) => SocketResponse::Ok(Box::new(answer)),
             Err(refusal) => SocketResponse::Err(refusal),
         };
-        let text = serde_json::to_vec(&response).expect("a response can be written");
-        let read: SocketResponse = serde_json::from_slice(&text).expect("and read again");
+        let read = match write_answer(route, response.clone(), MAX_RESPONSE) {
+            Ok(body) => SocketResponse::Ok(Box::new(read_result(route, &body).expect("a result"))),
+            Err(refusal) => {
+                SocketResponse::Err(read_refusal(&refusal.to_body()).expect("a refusal"))
+            }
+        };
         assert_eq!(read, response);
-        // A client can read anything that a daemon might answer.
-        let _response: Result<SocketResponse, _> = serde_json::from_slice(line);
     }
     for account in store.accounts(None, usize::MAX).expect("it reads") {
         assert!(account.adds_up(), "{account:?}");
