@@ -17,7 +17,7 @@ use crate::http::{self, HttpClientError};
 use super::http::{Auth, Sender, SenderParts};
 use super::port::Calendar;
 use super::rate_budget::RateBudget;
-use super::rate_limiter::RateLimiter;
+use super::call_queue::CallQueue;
 use super::redact::Redactor;
 use super::{v1, v2};
 use crate::domain::dialect::Dialect;
@@ -118,7 +118,7 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
         auth,
         timeout: settings.timeout,
         confirm_timeout: settings.confirm_timeout,
-        limiter: RateLimiter::new(budget, settings.clock.clone()),
+        call_queue: CallQueue::new(budget, settings.clock.clone()),
         clock: settings.clock,
         redactor,
     });

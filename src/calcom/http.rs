@@ -17,7 +17,7 @@ use crate::http::{HttpClient, ServerRoute, describe_error};
 use super::api_call::{ApiAnswer, ApiCall};
 use super::errors::begins_like_rows;
 use super::port::{CallError, clock_difference};
-use super::rate_limiter::{CallPermit, RateLimiter};
+use super::call_queue::{CallPermit, CallQueue};
 use super::redact::Redactor;
 use super::stated_limits::parse_limits;
 
@@ -48,7 +48,7 @@ pub(super) struct Sender {
     timeout: Duration,
     confirm_timeout: Duration,
     clock: Clock,
-    limiter: RateLimiter,
+    call_queue: CallQueue,
     redactor: Redactor,
     sent_calls: AtomicU64,
     /// The last clock difference in milliseconds; [`UNKNOWN_DIFFERENCE`] before the first.
@@ -63,7 +63,7 @@ pub(super) struct SenderParts {
     pub(super) confirm_timeout: Duration,
     pub(super) http: HttpClient,
     pub(super) clock: Clock,
-    pub(super) limiter: RateLimiter,
+    pub(super) call_queue: CallQueue,
     pub(super) redactor: Redactor,
 }
 
@@ -77,7 +77,7 @@ impl Sender {
             timeout: parts.timeout,
             confirm_timeout: parts.confirm_timeout,
             clock: parts.clock,
-            limiter: parts.limiter,
+            call_queue: parts.call_queue,
             redactor: parts.redactor,
             sent_calls: AtomicU64::new(0),
             clock_difference_millis: AtomicI64::new(UNKNOWN_DIFFERENCE),
@@ -122,7 +122,7 @@ impl Sender {
     }
 
     pub(super) fn available_calls(&self) -> usize {
-        self.limiter.available_calls()
+        self.call_queue.available_calls()
     }
 
     /// Sends the call once, as soon as the budget allows.
@@ -132,7 +132,7 @@ impl Sender {
     /// 429, `TooLate` past the deadline, `Unreachable` if no connection was made, and `Unknown` if
     /// the call may have been carried out. The dialect interprets every other answer.
     pub(super) async fn send(&self, call: &ApiCall<'_>) -> Result<ApiAnswer, CallError> {
-        let mut permit = self.limiter.acquire(call.cost, call.deadline).await?;
+        let mut permit = self.call_queue.acquire(call.cost, call.deadline).await?;
         self.sent_calls.fetch_add(1, Ordering::Relaxed);
         let started_at = self.now();
         let exchange = self.exchange(call, &mut permit);

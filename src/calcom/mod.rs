@@ -2,7 +2,7 @@
 //!
 //! The rest of the crate uses [`port`]; [`connect`] opens one of the dialects behind it. Both
 //! dialects send through one sender in `http`, which owns everything that must never differ between
-//! them: limits, deadlines, the request budget (`rate_budget`, `rate_limiter`) and the protection
+//! them: limits, deadlines, the request budget (`rate_budget`, `call_queue`) and the protection
 //! of the key (`redact`). A dialect adds how a call is written (`client`) and what its answer means
 //! (`decode`, `wire`, `error_mapping`). Decoding needs no socket, so tests can feed recorded,
 //! changed and invented answers to it. The modules that this takes (`api_call`, `redact`, the
@@ -27,7 +27,7 @@ mod errors;
 mod http;
 mod lenient_row;
 mod rate_budget;
-mod rate_limiter;
+mod call_queue;
 mod stated_limits;
 
 #[cfg(test)]

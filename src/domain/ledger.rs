@@ -22,7 +22,7 @@ use super::fact::{ChargeFact, Fact, RequestFact};
 use super::grant::{GrantKind, GrantRecord};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
-use super::refund::RefundSources;
+use super::refund_lots::RefundSources;
 use super::request::{Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::time::Time;
 use super::unresolved::{UnresolvedBooking, UnresolvedCode};

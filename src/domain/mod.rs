@@ -20,7 +20,7 @@ pub mod lookup;
 pub mod messages;
 pub mod name_distance;
 pub mod plan;
-pub mod refund;
+pub mod refund_lots;
 pub mod refund_policy;
 pub mod request;
 pub mod request_grouping;

@@ -12,7 +12,7 @@ use crate::domain::fact::{Fact, MAX_FACTS};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::ledger::{self, ApplyError};
-use crate::domain::refund::{self, RefundSources};
+use crate::domain::refund_lots::{self, RefundSources};
 use crate::domain::request::Charge;
 use crate::domain::time::Time;
 
@@ -87,7 +87,7 @@ pub(super) fn prepare_facts<B: RecordSource>(
 ) -> Result<Vec<Fact>, CommitError> {
     ledger::refuse_ending_taken_over_charges(&facts, &RefundSourceAdapter(source))
         .map_err(to_commit_error)?;
-    refund::restore_expired(&mut facts, at, None, &RefundSourceAdapter(source))
+    refund_lots::restore_expired(&mut facts, at, None, &RefundSourceAdapter(source))
         .map_err(CommitError::Failed)?;
     Ok(facts)
 }

@@ -10,7 +10,7 @@ use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
 use crate::domain::entry_reason::EntryReason;
 use crate::domain::fact::{ChargeFact, RefundPart};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
-use crate::domain::refund::to_paying_lot;
+use crate::domain::refund_lots::to_paying_lot;
 use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES};
 use crate::domain::time::Time;
 

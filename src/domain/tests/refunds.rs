@@ -9,7 +9,7 @@ use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{BookingUid, Reference};
 use crate::domain::ledger::LedgerRecords;
 use crate::domain::ledger::in_memory::InMemoryLedger;
-use crate::domain::refund::{RefundSources, restore_expired};
+use crate::domain::refund_lots::{RefundSources, restore_expired};
 use crate::domain::refund_policy::{ExpiredRefund, RefundTerms};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Span;

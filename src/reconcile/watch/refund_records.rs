@@ -4,7 +4,7 @@
 use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{BookingUid, Reference};
-use crate::domain::refund::{self, RefundSources};
+use crate::domain::refund_lots::{self, RefundSources};
 use crate::domain::refund_policy::RefundTerms;
 use crate::domain::request::Charge;
 use crate::domain::time::{Time, truncate_to_millis};
@@ -52,7 +52,7 @@ pub fn restore_expired(
     now: Time,
 ) -> Result<(), StoreError> {
     let expired_refund = Some(terms.expired_refund);
-    refund::restore_expired(
+    refund_lots::restore_expired(
         facts,
         truncate_to_millis(now),
         expired_refund,

@@ -20,7 +20,7 @@ const MAX_CONCURRENT_CALLS: usize = 16;
 /// How long a call without a deadline waits for the budget: two of Cal.com's windows and a block.
 const MAX_WAIT: Span = Span::seconds(150);
 
-pub(super) struct RateLimiter {
+pub(super) struct CallQueue {
     budget: Mutex<RateBudget>,
     clock: Clock,
     permits: Semaphore,
@@ -33,13 +33,13 @@ pub(super) struct RateLimiter {
 /// A call under way. If the permit is dropped before the call was answered, the reserved cost
 /// counts as spent.
 pub(super) struct CallPermit<'a> {
-    limiter: &'a RateLimiter,
+    queue: &'a CallQueue,
     cost: u32,
     is_accounted: bool,
     _permit: SemaphorePermit<'a>,
 }
 
-impl RateLimiter {
+impl CallQueue {
     pub(super) fn new(budget: RateBudget, clock: Clock) -> Self {
         Self {
             budget: Mutex::new(budget),
@@ -93,7 +93,7 @@ impl RateLimiter {
             let wait = self.reserve(now, cost);
             if wait <= Span::zero() {
                 return Ok(CallPermit {
-                    limiter: self,
+                    queue: self,
                     cost,
                     is_accounted: false,
                     _permit: permit,
@@ -150,18 +150,18 @@ impl CallPermit<'_> {
     pub(super) fn record_answer(&mut self, limits: Vec<StatedLimit>, now: Time) {
         assert!(!self.is_accounted, "a call ends once");
         self.is_accounted = true;
-        self.limiter
+        self.queue
             .lock_budget()
             .record_answer(self.cost, limits, now);
-        self.limiter.capacity_freed.notify_one();
+        self.queue.capacity_freed.notify_one();
     }
 
     /// Records that no connection was made, so the call was not sent.
     pub(super) fn record_unsent(&mut self) {
         assert!(!self.is_accounted, "a call ends once");
         self.is_accounted = true;
-        self.limiter.lock_budget().record_unsent(self.cost);
-        self.limiter.capacity_freed.notify_one();
+        self.queue.lock_budget().record_unsent(self.cost);
+        self.queue.capacity_freed.notify_one();
     }
 
     /// Records that the server refused the call because there were too many. Returns when calls may
@@ -172,7 +172,7 @@ impl CallPermit<'_> {
         retry_after: Option<Span>,
         now: Time,
     ) -> Time {
-        self.limiter
+        self.queue
             .lock_budget()
             .record_refusal(limits, retry_after, now)
     }
@@ -181,9 +181,9 @@ impl CallPermit<'_> {
 impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         if !self.is_accounted {
-            let now = (self.limiter.clock)();
-            self.limiter.lock_budget().record_lost(self.cost, now);
-            self.limiter.capacity_freed.notify_one();
+            let now = (self.queue.clock)();
+            self.queue.lock_budget().record_lost(self.cost, now);
+            self.queue.capacity_freed.notify_one();
         }
     }
 }
@@ -197,15 +197,15 @@ mod tests {
 
     use super::*;
 
-    /// Returns a limiter that knows one limit, and its clock in seconds.
-    fn limiter_with_limit(limit: u32, remaining: u32) -> (RateLimiter, Arc<AtomicI64>) {
+    /// Returns a queue that knows one limit, and its clock in seconds.
+    fn queue_with_limit(limit: u32, remaining: u32) -> (CallQueue, Arc<AtomicI64>) {
         let seconds = Arc::new(AtomicI64::new(0));
         let now = Arc::clone(&seconds);
         let clock: Clock = Arc::new(move || at(now.load(Ordering::Relaxed)));
         let mut budget = RateBudget::new(1.0, false);
         budget.record_sent(1);
         budget.record_answer(1, stated_limits(limit, remaining), at(0));
-        (RateLimiter::new(budget, clock), seconds)
+        (CallQueue::new(budget, clock), seconds)
     }
 
     fn at(seconds: i64) -> Time {
@@ -234,13 +234,13 @@ mod tests {
 
     #[tokio::test]
     async fn calls_go_in_the_order_they_came_and_giving_up_frees_the_place() {
-        let (limiter, _) = limiter_with_limit(10, 2);
-        let first = limiter
+        let (queue, _) = queue_with_limit(10, 2);
+        let first = queue
             .acquire(2, None)
             .await
             .expect("there is room for it");
-        let mut second = Box::pin(limiter.acquire(1, None));
-        let mut third = Box::pin(limiter.acquire(1, None));
+        let mut second = Box::pin(queue.acquire(1, None));
+        let mut third = Box::pin(queue.acquire(1, None));
         assert!(is_pending(&mut second).await);
         assert!(is_pending(&mut third).await);
         // Cancelled while it was first in the queue.
@@ -252,50 +252,50 @@ mod tests {
         let third = third.await.expect("there is room again");
         drop(third);
         // Not answered, so counted as spent.
-        assert_eq!(limiter.available_calls(), 1);
+        assert_eq!(queue.available_calls(), 1);
     }
 
     #[tokio::test]
     async fn calls_that_cannot_start_in_time_fail_immediately() {
-        let (limiter, seconds) = limiter_with_limit(10, 0);
+        let (queue, seconds) = queue_with_limit(10, 0);
         assert_eq!(
-            expect_error(limiter.acquire(1, Some(at(59))).await),
+            expect_error(queue.acquire(1, Some(at(59))).await),
             CallError::TooLate
         );
         assert_eq!(
-            expect_error(limiter.acquire(1, Some(at(-1))).await),
+            expect_error(queue.acquire(1, Some(at(-1))).await),
             CallError::TooLate
         );
         seconds.store(60, Ordering::Relaxed);
         assert_eq!(
-            expect_error(limiter.acquire(1, Some(at(59))).await),
+            expect_error(queue.acquire(1, Some(at(59))).await),
             CallError::TooLate
         );
-        assert!(limiter.acquire(1, Some(at(60))).await.is_ok());
+        assert!(queue.acquire(1, Some(at(60))).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_refusal_by_the_server_blocks_all_calls() {
-        let (limiter, _) = limiter_with_limit(10, 5);
-        let mut permit = limiter.acquire(1, None).await.expect("there is room");
+        let (queue, _) = queue_with_limit(10, 5);
+        let mut permit = queue.acquire(1, None).await.expect("there is room");
         let until = permit.record_refusal(&[], Some(Span::seconds(600)), at(0));
         permit.record_answer(Vec::new(), at(0));
         assert_eq!(until, at(601));
         for deadline in [None, Some(at(10))] {
-            let error = expect_error(limiter.acquire(1, deadline).await);
+            let error = expect_error(queue.acquire(1, deadline).await);
             assert_eq!(error, CallError::RateLimited { until });
         }
-        assert_eq!(limiter.available_calls(), 0);
+        assert_eq!(queue.available_calls(), 0);
     }
 
     #[tokio::test]
     async fn concurrent_calls_are_limited() {
-        let (limiter, _) = limiter_with_limit(1000, 1000);
+        let (queue, _) = queue_with_limit(1000, 1000);
         let mut permits = Vec::new();
         for _ in 0..MAX_CONCURRENT_CALLS {
-            permits.push(limiter.acquire(1, None).await.expect("there is room"));
+            permits.push(queue.acquire(1, None).await.expect("there is room"));
         }
-        let mut next = Box::pin(limiter.acquire(1, None));
+        let mut next = Box::pin(queue.acquire(1, None));
         assert!(is_pending(&mut next).await);
         permits.pop();
         assert!(next.await.is_ok());
