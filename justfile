@@ -10,7 +10,7 @@ ci:
 
 # Runs the demo.
 demo:
-    cargo run --release -- demo
+    cargo run -- demo
 
 # Runs one test binary (`it`, `campaigns` or `docs`), or some of its tests: `just test it watch::`.
 test binary filter="":

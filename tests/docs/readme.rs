@@ -415,6 +415,6 @@ fn a_fresh_machine_needs_two_commands_and_ci_runs_the_same_tests() {
         .map(|shown| shown.command)
         .filter(|command| command.starts_with("cargo "))
         .collect();
-    assert_eq!(commands, ["cargo run --release -- demo", "cargo test"]);
+    assert_eq!(commands, ["cargo run -- demo", "cargo test"]);
     assert!(include_str!("../../.ci/run").contains("step tests cargo test --locked\n"));
 }

@@ -133,7 +133,7 @@ impl PageShell {
             stop(&mut self.background.pop().unwrap());
             return Ok(true);
         }
-        let built = command.replace("cargo run --release -- ", "maitred ");
+        let built = command.replace("cargo run -- ", "maitred ");
         let output = self.bash(&built).output().unwrap();
         check(command, &output, shown)?;
         Ok(true)
