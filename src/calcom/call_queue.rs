@@ -235,10 +235,7 @@ mod tests {
     #[tokio::test]
     async fn calls_go_in_the_order_they_came_and_giving_up_frees_the_place() {
         let (queue, _) = queue_with_limit(10, 2);
-        let first = queue
-            .acquire(2, None)
-            .await
-            .expect("there is room for it");
+        let first = queue.acquire(2, None).await.expect("there is room for it");
         let mut second = Box::pin(queue.acquire(1, None));
         let mut third = Box::pin(queue.acquire(1, None));
         assert!(is_pending(&mut second).await);

@@ -14,10 +14,10 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::domain::time::Clock;
 use crate::http::{self, HttpClientError};
 
+use super::call_queue::CallQueue;
 use super::http::{Auth, Sender, SenderParts};
 use super::port::Calendar;
 use super::rate_budget::RateBudget;
-use super::call_queue::CallQueue;
 use super::redact::Redactor;
 use super::{v1, v2};
 use crate::domain::dialect::Dialect;

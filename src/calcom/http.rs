@@ -15,9 +15,9 @@ use crate::domain::time::{Clock, Span, Time};
 use crate::http::{HttpClient, ServerRoute, describe_error};
 
 use super::api_call::{ApiAnswer, ApiCall};
+use super::call_queue::{CallPermit, CallQueue};
 use super::errors::begins_like_rows;
 use super::port::{CallError, clock_difference};
-use super::call_queue::{CallPermit, CallQueue};
 use super::redact::Redactor;
 use super::stated_limits::parse_limits;
 

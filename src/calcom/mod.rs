@@ -19,6 +19,7 @@ pub mod v2;
 
 mod booker_identity;
 mod bounded_json;
+mod call_queue;
 mod common_fields;
 mod decline_message;
 mod decode_rows;
@@ -27,7 +28,6 @@ mod errors;
 mod http;
 mod lenient_row;
 mod rate_budget;
-mod call_queue;
 mod stated_limits;
 
 #[cfg(test)]
