@@ -332,15 +332,22 @@ fn a_plan_names_skipped_lookups_and_keeps_to_the_terminal_width() {
 
 #[test]
 fn commands_are_answered_while_idle_connections_stay_open() {
+    use std::io::Read as _;
     use std::os::unix::net::UnixStream;
+    const IDLE_CONNECTIONS: usize = 200;
     let fixture = BinaryFixture::new("v2");
     let _daemon = Daemon::start(&fixture);
     let socket = fixture.path("ledger/control.sock");
     wait_until("the daemon answers", || fixture.run(&["status"]).code == 0);
-    let idle: Vec<UnixStream> = (0..16)
+    // More connections than the daemon keeps open.
+    let idle: Vec<UnixStream> = (0..IDLE_CONNECTIONS)
         .filter_map(|_| UnixStream::connect(&socket).ok())
         .collect();
-    assert_eq!(idle.len(), 16, "{}", socket.display());
+    assert_eq!(idle.len(), IDLE_CONNECTIONS, "{}", socket.display());
     let status = fixture.run(&["status"]);
     assert_eq!(status.code, 0, "{}", status.all_output());
+    // The first of them was closed in favour of others, and not because it was silent for long.
+    let mut refused = String::new();
+    let _ = (&idle[0]).read_to_string(&mut refused);
+    assert!(refused.contains("needed this connection"), "{refused}");
 }

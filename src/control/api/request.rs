@@ -51,8 +51,8 @@ pub fn read_command(route: &Route, parts: RequestParts<'_>) -> Result<Command, H
     })
 }
 
-/// Refuses bodies that are said to be something else than JSON. A web page of another site could
-/// send those without asking.
+/// Refuses bodies that are said to be something else than JSON, such as the forms that curl sends
+/// when nothing else is said.
 fn check_content_type(content_type: Option<&str>) -> Result<(), HttpRefusal> {
     let media_type = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
     match media_type {
