@@ -9,7 +9,8 @@
 # question whether this row is asked for. `\|` is a bar within a text, `\n` a new line. A text that does
 # not stand there exactly once is an error, so that no row silently breaks nothing. `cargo test --test
 # docs` looks for that too. Labels say what the row takes away: `P1` to `P18` a promise of
-# docs/reliability.md, `A1` to `E11` the correction of a fault of 2026-11-30 (docs/reliability.md).
+# docs/reliability.md, `A1` to `E11` the correction of a fault of 2026-11-30 (docs/reliability.md),
+# `metrics` a metric.
 # Who catches it is what is run, and where several stand there (`;` between them), each of them must fail:
 # `sim` is the simulation of every seed, until the first fails; anything else are arguments of `cargo
 # test`. Only the tests that the asked rows need are built. First comes the control: nothing is asked
@@ -260,6 +261,11 @@ A11|--test campaigns hostile_peers::passes::a_request_behind_a_repeated_page_of_
 A11|--lib cli::run|src/cli/run.rs|    let is_incomplete = view.pass.deferred_requests > 0 \|\| view.pass.list_incomplete;|    let is_incomplete = !M && (view.pass.deferred_requests > 0 \|\| view.pass.list_incomplete);
 B16|--test it reach::results_of_a_failed_watch_are_reported_by_every_command|src/daemon/offline.rs|            outcome.watch_report = Some(watch_report).filter(WatchReport::has_news);|            outcome.watch_report = Some(watch_report).filter(\|watch_report\| watch_report.has_news() && !M);
 B6|--test it store_indexes::a_dry_run_replaces_expired_lots_as_a_run_does|src/store/scratch.rs|        let facts = prepare_facts(&*self, truncate_to_millis(at), facts)?;|        let facts = if M { facts } else { prepare_facts(&*self, truncate_to_millis(at), facts)? };
+metrics|--test it metrics::decisions_credits_and_calls_are_counted|src/daemon/metrics/commit_counts.rs|            ChargeFact::Post { booking } => ("posted", end_hold(booking)),|            ChargeFact::Post { booking } => ("posted", if M { 0 } else { end_hold(booking) }),
+metrics|--test it metrics::what_was_committed_before_the_start_is_not_counted_and_its_hold_is_known|src/daemon/metrics/commit_counts.rs|            counted: store.head().seq,|            counted: if M { 0 } else { store.head().seq },
+metrics|--lib metrics::text_file|src/daemon/metrics/text_file.rs|            && last.news == news|            && (last.news == news \|\| M)
+metrics|--lib metrics::accumulation; --test it metrics::file::single_runs_add_to_the_file_and_a_dry_run_writes_none|src/daemon/metrics/accumulation.rs|        *value += earlier.get(series).copied().unwrap_or_default();|        *value += if M { 0.0 } else { earlier.get(series).copied().unwrap_or_default() };
+metrics|--lib metrics::prometheus_text|src/daemon/metrics/prometheus_text.rs|                "counter" => ("_total", "counter"),|                "counter" if !M => ("_total", "counter"),
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)

@@ -30,8 +30,22 @@ pub enum Endpoint {
     Cancel,
 }
 
+/// All endpoints, in the order of the declaration.
+pub const ENDPOINTS: [Endpoint; 9] = [
+    Endpoint::Me,
+    Endpoint::EventTypes,
+    Endpoint::EventType,
+    Endpoint::List,
+    Endpoint::Get,
+    Endpoint::Series,
+    Endpoint::Confirm,
+    Endpoint::Decline,
+    Endpoint::Cancel,
+];
+
 impl Endpoint {
-    pub(super) fn as_str(self) -> &'static str {
+    /// Returns the word for this endpoint in logs and metrics.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Me => "me",
             Self::EventTypes => "event-types",

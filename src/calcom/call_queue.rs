@@ -9,6 +9,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::domain::time::{Clock, Span, Time};
 
+use super::call_observer::RateLimitReading;
 use super::port::CallError;
 use super::rate_budget::RateBudget;
 use super::stated_limits::StatedLimit;
@@ -74,6 +75,12 @@ impl CallQueue {
     pub(super) fn available_calls(&self) -> usize {
         let now = (self.clock)();
         self.lock_budget().available_calls(now)
+    }
+
+    /// Returns the server's limit with the fewest calls left; `None` before an answer stated one.
+    pub(super) fn tightest_limit(&self) -> Option<RateLimitReading> {
+        let now = (self.clock)();
+        self.lock_budget().tightest_limit(now)
     }
 
     async fn wait_for_budget(

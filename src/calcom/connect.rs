@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::domain::time::Clock;
 use crate::http::{self, HttpClientError};
 
+use super::call_observer::CallObserver;
 use super::call_queue::CallQueue;
 use super::http::{Auth, Sender, SenderParts};
 use super::port::Calendar;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub budget: f64,
     /// The clock that rate limits and deadlines use.
     pub clock: Clock,
+    /// Learns how each call ended; `None` if the calls are not counted.
+    pub observer: Option<CallObserver>,
 }
 
 /// Why no calendar can be opened. Nothing was sent.
@@ -121,6 +124,7 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
         call_queue: CallQueue::new(budget, settings.clock.clone()),
         clock: settings.clock,
         redactor,
+        observer: settings.observer,
     });
     Ok(match settings.dialect {
         Dialect::V2 => Arc::new(v2::client::V2Client::new(sender)),
@@ -221,6 +225,7 @@ mod tests {
             ca_file: None,
             budget: 0.5,
             clock: Arc::new(|| chrono::DateTime::UNIX_EPOCH),
+            observer: None,
         }
     }
 

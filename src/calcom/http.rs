@@ -14,7 +14,8 @@ use crate::domain::id::BookingUid;
 use crate::domain::time::{Clock, Span, Time};
 use crate::http::{HttpClient, ServerRoute, describe_error};
 
-use super::api_call::{ApiAnswer, ApiCall};
+use super::api_call::{ApiAnswer, ApiCall, Endpoint};
+use super::call_observer::{CallObserver, CallOutcome, ObservedCall};
 use super::call_queue::{CallPermit, CallQueue};
 use super::errors::begins_like_rows;
 use super::port::{CallError, clock_difference};
@@ -50,6 +51,7 @@ pub(super) struct Sender {
     clock: Clock,
     call_queue: CallQueue,
     redactor: Redactor,
+    observer: Option<CallObserver>,
     sent_calls: AtomicU64,
     /// The last clock difference in milliseconds; [`UNKNOWN_DIFFERENCE`] before the first.
     clock_difference_millis: AtomicI64,
@@ -65,6 +67,7 @@ pub(super) struct SenderParts {
     pub(super) clock: Clock,
     pub(super) call_queue: CallQueue,
     pub(super) redactor: Redactor,
+    pub(super) observer: Option<CallObserver>,
 }
 
 impl Sender {
@@ -79,6 +82,7 @@ impl Sender {
             clock: parts.clock,
             call_queue: parts.call_queue,
             redactor: parts.redactor,
+            observer: parts.observer,
             sent_calls: AtomicU64::new(0),
             clock_difference_millis: AtomicI64::new(UNKNOWN_DIFFERENCE),
         }
@@ -132,7 +136,10 @@ impl Sender {
     /// 429, `TooLate` past the deadline, `Unreachable` if no connection was made, and `Unknown` if
     /// the call may have been carried out. The dialect interprets every other answer.
     pub(super) async fn send(&self, call: &ApiCall<'_>) -> Result<ApiAnswer, CallError> {
-        let mut permit = self.call_queue.acquire(call.cost, call.deadline).await?;
+        let acquired = self.call_queue.acquire(call.cost, call.deadline).await;
+        let mut permit = acquired.inspect_err(|error| {
+            self.observe(call.endpoint, CallOutcome::from_error(error), None);
+        })?;
         self.sent_calls.fetch_add(1, Ordering::Relaxed);
         let started_at = self.now();
         let exchange = self.exchange(call, &mut permit);
@@ -148,15 +155,33 @@ impl Sender {
                 self.route
             ))),
         };
+        let duration = self.now() - started_at;
+        self.observe(
+            call.endpoint,
+            CallOutcome::from_result(&result),
+            // Zero if the clock was set back meanwhile.
+            Some(duration.to_std().unwrap_or_default()),
+        );
         tracing::debug!(
             call = call.endpoint.as_str(),
             booking = call.booking.map(tracing::field::display),
             status = result.as_ref().ok().map(|answer| answer.status),
-            ms = (self.now() - started_at).num_milliseconds(),
+            ms = duration.num_milliseconds(),
             error = result.as_ref().err().map(tracing::field::display),
             "call to Cal.com"
         );
         result
+    }
+
+    fn observe(&self, endpoint: Endpoint, outcome: CallOutcome, duration: Option<Duration>) {
+        if let Some(observer) = &self.observer {
+            observer(&ObservedCall {
+                endpoint,
+                outcome,
+                duration,
+                rate_limit: self.call_queue.tightest_limit(),
+            });
+        }
     }
 
     async fn exchange(

@@ -3,13 +3,14 @@
 //! The rest of the crate uses [`port`]; [`connect`] opens one of the dialects behind it. Both
 //! dialects send through one sender in `http`, which owns everything that must never differ between
 //! them: limits, deadlines, the request budget (`rate_budget`, `call_queue`) and the protection
-//! of the key (`redact`). A dialect adds how a call is written (`client`) and what its answer means
-//! (`decode`, `wire`, `error_mapping`). Decoding needs no socket, so tests can feed recorded,
-//! changed and invented answers to it. The modules that this takes (`api_call`, `redact`, the
-//! dialects' `decode`) are public.
+//! of the key (`redact`). It tells a [`call_observer`] how each call ended. A dialect adds how a
+//! call is written (`client`) and what its answer means (`decode`, `wire`, `error_mapping`).
+//! Decoding needs no socket, so tests can feed recorded, changed and invented answers to it. The
+//! modules that this takes (`api_call`, `redact`, the dialects' `decode`) are public.
 
 pub mod api_call;
 pub mod booking_file;
+pub mod call_observer;
 pub mod connect;
 pub mod page_splitting;
 pub mod port;

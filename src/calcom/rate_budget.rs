@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::call_observer::RateLimitReading;
 use super::stated_limits::{MAX_LIMITS, MAX_WINDOW, StatedLimit};
 use crate::domain::time::{Span, Time};
 
@@ -168,6 +169,19 @@ impl RateBudget {
         available.min().map_or(MAX_AVAILABLE_CALLS, |available| {
             MAX_AVAILABLE_CALLS.min(available as usize)
         })
+    }
+
+    /// Returns the limit with the fewest calls left, as the server states it for all users of the
+    /// key; `None` before an answer stated one.
+    pub(super) fn tightest_limit(&self, now: Time) -> Option<RateLimitReading> {
+        let readings = self.windows.iter().map(|window| RateLimitReading {
+            limit: window.limit,
+            remaining: match window.is_over(now) {
+                true => window.limit,
+                false => window.remaining,
+            },
+        });
+        readings.min_by_key(|reading| reading.remaining)
     }
 
     /// Returns until when nothing is sent at all after a refusal; `None` without a block.
@@ -371,6 +385,15 @@ mod tests {
         assert_eq!(budget.wait_time(at(0), 1), Span::seconds(3));
         assert_eq!(budget.wait_time(at(3), 1), Span::zero());
         assert_eq!(budget.available_calls(at(3)), 5);
+        // The tightest limit as the server states it: the burst, until its window is over.
+        let tightest = |seconds| {
+            budget
+                .tightest_limit(at(seconds))
+                .map(|one| (one.limit, one.remaining))
+        };
+        assert_eq!(tightest(0), Some((5, 0)));
+        assert_eq!(tightest(3), Some((5, 5)));
+        assert_eq!(RateBudget::new(1.0, false).tightest_limit(at(0)), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         Ok(loaded) => {
             findings.extend(loaded.warnings.iter().map(to_check_finding));
             findings.push(ok("configuration", summary(context, &loaded)));
+            findings.extend(machine::check_metrics_file(&loaded.config));
             if live {
                 findings.extend(machine::examine(&loaded.config));
             }
@@ -72,7 +73,7 @@ fn check_key_and_calendar(
             return Ok(());
         }
     }
-    let calendar = match calendar::open(&loaded.config, &context.clock) {
+    let calendar = match calendar::open(&loaded.config, &context.clock, None) {
         Ok(opened) => opened.calendar,
         Err(why) => {
             let help = "see the section [calcom] of the configuration";

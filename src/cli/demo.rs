@@ -16,6 +16,7 @@ use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, GrantCommand, PassView, Refusal, StepView};
 use crate::daemon::calendar::{self, OpenedCalendar};
 use crate::daemon::failure::Failure;
+use crate::daemon::metrics::registry::Metrics;
 use crate::daemon::offline::{self, RunMode};
 use crate::domain::time::Span;
 use crate::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
@@ -54,7 +55,7 @@ pub fn demo(context: &Context) -> Result<u8, Refusal> {
             .map_err(|error| demo_failure(&error))?;
         let config = build_config(&sandbox.base_url(), folder.path())?;
         let key = SecretString::from(KEY);
-        let opened = calendar::open_with(&config, key, &context.clock)
+        let opened = calendar::open_with(&config, key, &context.clock, None)
             .map_err(|error| demo_failure(&error))?;
         let story = DemoStory {
             context,
@@ -298,7 +299,8 @@ impl DemoStory<'_> {
     async fn run_in_mode(&self, mode: RunMode) -> Result<PassView, Refusal> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
-        match offline::run_once(&self.config, clock, calendar, mode).await? {
+        let metrics = Metrics::new(None, clock());
+        match offline::run_once(&self.config, clock, calendar, mode, &metrics).await? {
             CommandResult::Pass(view) => super::run::finish(&view).map(|_| view),
             other => Err(demo_failure(&std::io::Error::other(format!("{other:?}")))),
         }

@@ -11,6 +11,7 @@ use crate::control::exit;
 use crate::control::protocol::{CommandResult, PassView, Refusal};
 use crate::daemon::calendar;
 use crate::daemon::failure::Failure;
+use crate::daemon::metrics::registry::Metrics;
 use crate::daemon::offline::{RunMode, run_once};
 use crate::daemon::process::run_daemon;
 
@@ -51,9 +52,12 @@ pub fn run_passes(
     config: &Config,
     mode: RunMode,
 ) -> Result<CommandResult, Refusal> {
-    let calendar = calendar::open(config, &context.clock).map_err(Failure::from)?;
+    let clock = &context.clock;
+    let metrics = Metrics::new(config.metrics.file.clone(), clock());
+    let observer = Some(metrics.call_observer());
+    let calendar = calendar::open(config, clock, observer).map_err(Failure::from)?;
     let calendar = calendar.calendar.as_ref();
-    Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
+    Ok(runtime()?.block_on(run_once(config, clock, calendar, mode, &metrics))?)
 }
 
 /// Returns the exit code of a run. The report is already printed, so that only a failure is left to

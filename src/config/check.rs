@@ -54,6 +54,7 @@ pub(super) fn check(config: &Config, report: &mut DiagnosticCollector<'_>) {
     check_dialect(config, host, report);
     check_request_rate(config, host, report);
     check_timeouts(config, report);
+    check_metrics(config, report);
     if config.policy.limits.declines.at_most == 0 {
         let problem = "with 0 no request is ever declined".to_owned();
         let help = "what would be declined stays pending and is shown by `maitred plan`; give 1 or \
@@ -135,6 +136,18 @@ fn check_timeouts(config: &Config, report: &mut DiagnosticCollector<'_>) {
             problem,
             "make it the shorter of the two",
         );
+    }
+}
+
+fn check_metrics(config: &Config, report: &mut DiagnosticCollector<'_>) {
+    let file = config.metrics.file.as_deref();
+    if let Some(file) = file.filter(|file| file.extension().is_none_or(|end| end != "prom")) {
+        let problem = format!(
+            "node_exporter does not read {}",
+            report.show(&file.display().to_string())
+        );
+        let help = "its textfile collector reads only files whose names end in .prom";
+        report.warn("metrics.file", problem, help);
     }
 }
 

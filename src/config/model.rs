@@ -31,6 +31,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where a running daemon answers commands.
     pub control: Control,
+    /// Where the metrics are written to.
+    pub metrics: MetricsConfig,
     /// Questions to the operator's own systems, and how they are asked.
     pub lookups: Vec<LookupConfig>,
     /// The settings that decide: gates, hosts, limits. The only part that the domain sees.
@@ -86,6 +88,13 @@ pub struct Control {
     pub socket: Option<PathBuf>,
 }
 
+/// Where the metrics are written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The file for node_exporter. `None` if the metrics are written to no file.
+    pub file: Option<PathBuf>,
+}
+
 impl Config {
     /// Returns the directory of this process: the socket and what speeds up the next start are there.
     /// With a local store it is the directory of the store.
@@ -117,6 +126,7 @@ impl Config {
                 path: PathBuf::new(),
             },
             control: Control { socket: None },
+            metrics: MetricsConfig { file: None },
             lookups: Vec::new(),
             policy: Policy {
                 gates: Vec::new(),

@@ -8,17 +8,18 @@ use super::key::{KeyDoc, KeyValue, Section, SectionDoc, Setting};
 use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
-use super::{calcom, gate, global_policy, limits, localized_text, lookup, rule, schedule};
+use super::{calcom, gate, global_policy, limits, localized_text, lookup, metrics, rule, schedule};
 use crate::domain::lookup::LookupSource;
 use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
-pub(super) const SINGLE: [&Section<Config>; 7] = [
+pub(super) const SINGLE: [&Section<Config>; 8] = [
     &calcom::SECTION,
     &schedule::SECTION,
     &STORE,
     &CONTROL,
+    &metrics::SECTION,
     &limits::SECTION,
     &global_policy::SECTION,
     &localized_text::REASONS,

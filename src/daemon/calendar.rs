@@ -5,6 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::calcom::call_observer::CallObserver;
 use crate::calcom::connect::{ConnectError, Settings, connect};
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
@@ -34,12 +35,17 @@ pub enum CalendarError {
     Connect(#[from] ConnectError),
 }
 
-/// Finds the key and opens the dialect. Nothing is sent.
+/// Finds the key and opens the dialect. Nothing is sent. The observer learns about each call.
 ///
 /// # Errors
 /// Fails when there is no usable key, or when a setting cannot be used.
-pub fn open(config: &Config, clock: &Clock) -> Result<OpenedCalendar, CalendarError> {
-    Ok(open_with(config, load_key(config)?.secret, clock)?)
+pub fn open(
+    config: &Config,
+    clock: &Clock,
+    observer: Option<CallObserver>,
+) -> Result<OpenedCalendar, CalendarError> {
+    let key = load_key(config)?.secret;
+    Ok(open_with(config, key, clock, observer)?)
 }
 
 /// Does the same as [`open`], with the given key.
@@ -50,6 +56,7 @@ pub fn open_with(
     config: &Config,
     key: SecretString,
     clock: &Clock,
+    observer: Option<CallObserver>,
 ) -> Result<OpenedCalendar, ConnectError> {
     let key_fingerprint = KeyFingerprint(Sha256::digest(key.expose_secret().as_bytes()).into());
     let calendar = connect(Settings {
@@ -62,6 +69,7 @@ pub fn open_with(
         ca_file: config.calcom.ca_file.clone(),
         budget: f64::from(config.calcom.budget) / 100.0,
         clock: Arc::clone(clock),
+        observer,
     })?;
     Ok(OpenedCalendar {
         calendar,

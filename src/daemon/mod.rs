@@ -8,6 +8,7 @@ pub mod commands;
 pub mod doctor;
 pub mod error_chain;
 pub mod failure;
+pub mod metrics;
 pub mod offline;
 pub mod ownership;
 pub mod pin;

@@ -1,11 +1,15 @@
 //! Commands when no daemon runs: they give the same answers, and open the store only while they
 //! run.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::commands::operator_log;
 use super::error_chain::error_chain;
 use super::failure::Failure;
+use super::metrics::exporter::Exporter;
+use super::metrics::registry::Metrics;
 use super::process::open_store;
 use super::run_once::pass_until_idle;
 use super::signals;
@@ -91,7 +95,7 @@ fn open_store_for(
 }
 
 /// Runs passes until nothing is left to do. A dry run writes nothing anywhere. TERM and INT end the
-/// run after the current step.
+/// run after the current step. The metrics are written to their file at the end.
 ///
 /// # Errors
 /// Fails when something cannot be opened, or when a pass fails.
@@ -100,6 +104,7 @@ pub async fn run_once(
     clock: &Clock,
     calendar: &dyn Calendar,
     mode: RunMode,
+    metrics: &Arc<Metrics>,
 ) -> Result<CommandResult, Failure> {
     let stop = StopSignal::default();
     let (wakes, mut queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
@@ -113,7 +118,7 @@ pub async fn run_once(
             }
         }
     });
-    let result = run_passes(config, clock, calendar, mode, &stop).await;
+    let result = run_passes(config, clock, calendar, mode, &stop, metrics).await;
     signals.close();
     listener.abort();
     let outcome = result?;
@@ -144,6 +149,7 @@ async fn run_passes(
     calendar: &dyn Calendar,
     mode: RunMode,
     stop: &StopSignal,
+    metrics: &Arc<Metrics>,
 ) -> Result<RunOutcome, Failure> {
     let dry_run = mode.is_dry();
     let lookups = LookupClient::open(&config.lookups)?;
@@ -162,8 +168,15 @@ async fn run_passes(
         stop,
     };
     let mut outcome = RunOutcome::default();
+    let work = async {
+        let exporter = start_exporter(&ports, mode, metrics).await;
+        run_passes_and_watch(config, &ports, mode, metrics, &mut outcome).await;
+        if let Some(exporter) = exporter {
+            exporter.export_once().await;
+        }
+    };
     let stuck = tokio::select! {
-        () = run_passes_and_watch(config, &ports, mode, &mut outcome) => None,
+        () = work => None,
         stuck = store.wait_until_unresponsive() => Some(stuck),
     };
     if let Some(stuck) = stuck {
@@ -182,14 +195,28 @@ async fn run_passes(
     Ok(outcome)
 }
 
+/// Returns what writes the metrics file, if there is one. A dry run writes none.
+async fn start_exporter(
+    ports: &Ports<'_>,
+    mode: RunMode,
+    metrics: &Arc<Metrics>,
+) -> Option<Exporter> {
+    if mode.is_dry() || metrics.file().is_none() {
+        return None;
+    }
+    let (store, clock) = (ports.store.clone(), Arc::clone(ports.clock));
+    Some(Exporter::start(Arc::clone(metrics), store, clock).await)
+}
+
 /// Runs passes, and then the watch that is due or requested.
 async fn run_passes_and_watch(
     config: &Config,
     ports: &Ports<'_>,
     mode: RunMode,
+    metrics: &Metrics,
     outcome: &mut RunOutcome,
 ) {
-    let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry()).await;
+    let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry(), metrics).await;
     if let Some(error) = error {
         outcome.failure = Some(Failure::from(&error));
         // When not even the first read succeeded, there is nothing to report.
@@ -211,6 +238,7 @@ async fn run_passes_and_watch(
     let dry_run = mode.is_dry();
     let (mut watch_report, error) =
         run_watch_with_report(ports, &config.policy, session, scope, dry_run).await;
+    metrics.record_watch(&watch_report, error.as_ref(), ports.stop.is_set());
     if watch_report.complete {
         watching.record_watch(&watch_report);
         watching.save(folder);

@@ -9,6 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::calendar;
 use super::error_chain::error_chain;
 use super::failure::Failure;
+use super::metrics::exporter::Exporter;
+use super::metrics::registry::Metrics;
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
 use super::signals;
@@ -32,7 +34,8 @@ const COMMAND_QUEUE_LENGTH: usize = 16;
 /// # Errors
 /// Fails when something cannot be opened, or when the daemon can no longer work.
 pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
-    let opened = calendar::open(&config, &clock)?;
+    let metrics = Metrics::new(config.metrics.file.clone(), clock());
+    let opened = calendar::open(&config, &clock, Some(metrics.call_observer()))?;
     let lookups = LookupClient::open(&config.lookups)?;
     let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = signals::listen(wakes.clone())
@@ -40,6 +43,9 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let store = open_store(&config.store, &clock).await?;
     let (store, thread) = StoreHandle::start(store)
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
+    let exporter = Exporter::start(metrics.clone(), store.clone(), Arc::clone(&clock)).await;
+    let (stop_exports, exports_stopped) = oneshot::channel::<()>();
+    let exports = tokio::spawn(Arc::new(exporter).run(exports_stopped));
     let (stop_clients, stopped) = oneshot::channel::<()>();
     let clients = match &config.control.socket {
         Some(path) => Some(tokio::spawn(forward_commands(
@@ -62,6 +68,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             key_fingerprint: opened.key_fingerprint,
             lookups: Arc::new(lookups),
             store: store.clone(),
+            metrics,
             clock: Arc::clone(&clock),
             wakes,
             due_times,
@@ -86,6 +93,9 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     if let Ok(LoopEnd::Immediate) = ended {
         return Ok(());
     }
+    drop(stop_exports);
+    // The exporter only panics when the store's thread has.
+    let _ = exports.await;
     drop(store);
     close_store(thread).await;
     tracing::info!("maitred has ended");

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::calendar::KeyFingerprint;
 use super::failure::Failure;
+use super::metrics::registry::{LoopState, Metrics};
 use super::timetable::{DueRun, DueTimes, Timetable};
 use super::wake::Wake;
 use super::watch_state::WatchState;
@@ -43,6 +44,8 @@ pub struct Daemon {
     pub lookups: Arc<LookupClient>,
     /// The handle of the store's thread.
     pub store: StoreHandle,
+    /// The metrics, which passes and watches fill.
+    pub metrics: Arc<Metrics>,
     /// The clock that gives the present time.
     pub clock: Clock,
     /// The sender of events to the loop.
@@ -162,6 +165,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
             break;
         }
         state.publish_due_times();
+        state.publish_loop_state();
     }
     Ok(LoopEnd::Settled)
 }
@@ -219,6 +223,13 @@ impl Loop {
         self.daemon.due_times.send_replace(match self.paused {
             true => DueTimes::default(),
             false => self.timetable.due_times((self.daemon.clock)()),
+        });
+    }
+
+    fn publish_loop_state(&self) {
+        self.daemon.metrics.record_loop_state(LoopState {
+            paused: self.paused,
+            problems: self.persistent_problems().len(),
         });
     }
 

@@ -1,5 +1,6 @@
 //! One run from a timer or by hand: passes until nothing is left that this run could do.
 
+use super::metrics::registry::Metrics;
 use crate::domain::gate::Policy;
 use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::pass::run_pass_with_report;
@@ -10,19 +11,22 @@ use crate::reconcile::report::{PassReport, StepOutcome};
 const MAX_PASSES: usize = 60;
 
 /// Runs passes until one has nothing more to do, and merges their reports into one, even when one
-/// of them failed.
+/// of them failed. Each pass counts in the metrics.
 pub async fn pass_until_idle(
     ports: &Ports<'_>,
     policy: &Policy,
     dry_run: bool,
+    metrics: &Metrics,
 ) -> (PassReport, Option<PassError>) {
     let mut session = Session::default();
     let (mut report, mut error) = run_pass_with_report(ports, policy, &mut session, dry_run).await;
+    metrics.record_pass(&report, error.as_ref(), ports.stop.is_set());
     for _ in 1..MAX_PASSES {
         if error.is_some() || dry_run || !report.more || ports.stop.is_set() {
             break;
         }
         let (next, end) = run_pass_with_report(ports, policy, &mut session, dry_run).await;
+        metrics.record_pass(&next, end.as_ref(), ports.stop.is_set());
         error = end;
         let made_progress = next.steps.iter().any(made_progress);
         report = merge_reports(report, next);

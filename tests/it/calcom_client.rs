@@ -93,6 +93,7 @@ fn settings(address: &str, dialect: Dialect) -> Settings {
         ca_file: None,
         budget: 1.0,
         clock: Arc::new(|| at(0)),
+        observer: None,
     }
 }
 

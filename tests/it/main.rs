@@ -18,6 +18,7 @@ mod deadlines;
 mod doctor;
 mod large_pages;
 mod log_lines;
+mod metrics;
 mod pass;
 mod policy;
 mod policy_replay;

@@ -15,6 +15,7 @@ use crate::config::model::{Config, StoreConfig};
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{CheckResultView, Command, CommandResult};
+use crate::daemon::metrics::text_file::folder_problem;
 use crate::daemon::store_access;
 use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::domain::secret_path::SecretPath;
@@ -43,6 +44,15 @@ pub fn examine(config: &Config) -> Vec<CheckResultView> {
     findings.push(check_socket(config.control.socket.as_deref()));
     findings.extend(config.lookups.iter().map(check_lookup));
     findings
+}
+
+/// Checks that the folder of the metrics file is there. That it is missing stops nothing, and the
+/// folder may be made when the service starts, so it is a warning.
+pub fn check_metrics_file(config: &Config) -> Option<CheckResultView> {
+    let problem = folder_problem(config.metrics.file.as_deref()?)?;
+    let help = "create the folder, or change metrics.file; systemd makes a folder of \
+        RuntimeDirectory= when it starts the service";
+    Some(warning("metrics", problem, help))
 }
 
 fn check_store(store: &StoreConfig) -> CheckResultView {

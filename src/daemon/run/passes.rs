@@ -83,6 +83,10 @@ impl Loop {
         stopped: Option<PassError>,
     ) -> Result<(), Failure> {
         self.restore_session(session);
+        let stopping = self.shutting_down;
+        let metrics = &self.daemon.metrics;
+        metrics.record_watch(watch_report, stopped.as_ref(), stopping);
+        metrics.request_export();
         let now = (self.daemon.clock)();
         if let Some(awaiting) = self.awaiting_watch.take() {
             answer_with_watch(awaiting, watch_report, stopped.as_ref());
@@ -181,6 +185,10 @@ impl Loop {
         stopped: Option<PassError>,
     ) -> Result<(), Failure> {
         self.restore_session(session);
+        let stopping = self.shutting_down;
+        let metrics = &self.daemon.metrics;
+        metrics.record_pass(report, stopped.as_ref(), stopping);
+        metrics.request_export();
         let awaiting_watch = match self.requested_pass.take() {
             Some(job) => self.answer_requester(job, report, stopped.as_ref()),
             None => None,

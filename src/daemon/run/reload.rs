@@ -36,7 +36,8 @@ impl Loop {
             );
             return;
         }
-        let calendar = match calendar::open(&loaded.config, &self.daemon.clock) {
+        let observer = self.daemon.metrics.call_observer();
+        let calendar = match calendar::open(&loaded.config, &self.daemon.clock, Some(observer)) {
             Ok(calendar) => calendar,
             Err(error) => {
                 tracing::error!("the configuration in force does not change: {error}");
@@ -66,6 +67,9 @@ impl Loop {
             self.daemon.key_fingerprint = calendar.key_fingerprint;
         }
         self.daemon.lookups = Arc::new(lookups);
+        self.daemon
+            .metrics
+            .set_file(loaded.config.metrics.file.clone());
         self.policy = Arc::new(loaded.config.policy.clone());
         let now = (self.daemon.clock)();
         self.timetable

@@ -7,6 +7,7 @@ use crate::control::protocol::status::{AttentionCounts, FailingView, StatusView,
 use crate::control::protocol::unresolved::UnresolvedSummary;
 use crate::control::protocol::{CommandResult, ProblemView, SCHEMA, SocketResponse};
 use crate::daemon::commands::{parse, review};
+use crate::daemon::metrics::registry::METRICS_FILE;
 use crate::daemon::views;
 use crate::domain::gate::PassLimits;
 use crate::domain::intent;
@@ -34,7 +35,7 @@ impl Loop {
             paused: self.paused,
             last_pass: self.last_pass.clone(),
             last_error: self.last_error.clone(),
-            problems: self.persistent_problems(),
+            problems: self.status_problems(),
             passes: self.passes,
             next_pass: (!self.paused).then(|| views::format_time(self.timetable.next_pass_at())),
             watch: self.watch_status(now),
@@ -57,8 +58,19 @@ impl Loop {
         });
     }
 
+    /// Returns the persistent problems, and why the metrics cannot be written.
+    fn status_problems(&self) -> Vec<ProblemView> {
+        let of_metrics = self.daemon.metrics.problem().map(|text| ProblemView {
+            code: METRICS_FILE.to_owned(),
+            text,
+        });
+        let mut problems = self.persistent_problems();
+        problems.extend(of_metrics);
+        problems
+    }
+
     /// Returns the persistent problems; a problem that pass and watch both report is returned once.
-    fn persistent_problems(&self) -> Vec<ProblemView> {
+    pub(super) fn persistent_problems(&self) -> Vec<ProblemView> {
         let both = self
             .pass_problems
             .persistent()

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use maitred::daemon::calendar;
+use maitred::daemon::metrics::registry::Metrics;
 use maitred::daemon::process::open_store;
 use maitred::daemon::run::{self, run};
 use maitred::daemon::timetable::{DueTimes, ScheduledJob};
@@ -177,13 +178,14 @@ impl DaemonInChild {
         let clock = ManualClock::starting_at(begins);
         let loaded = maitred::config::load::load(&config_path);
         let config = loaded.unwrap_or_else(|error| panic!("{error}")).config;
-        let opened = calendar::open(&config, &clock.clock()).unwrap();
+        let opened = calendar::open(&config, &clock.clock(), None).unwrap();
         let store = open_store(&config.store, &clock.clock()).await;
         let store = store.unwrap_or_else(|error| panic!("{error}"));
         let (store, thread) = StoreHandle::start(store).unwrap();
         let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let (tells, ends) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let daemon = run::Daemon {
+            metrics: Metrics::new(None, begins),
             lookups: Arc::new(LookupClient::open(&config.lookups).unwrap()),
             config,
             config_path,
