@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod domain;
 pub mod http;
 pub mod lookup;
+pub mod page;
 pub mod reconcile;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

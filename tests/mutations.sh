@@ -10,7 +10,8 @@
 # not stand there exactly once is an error, so that no row silently breaks nothing. `cargo test --test
 # docs` looks for that too. Labels say what the row takes away: `P1` to `P18` a promise of
 # docs/reliability.md, `A1` to `E11` the correction of a fault of 2026-11-30 (docs/reliability.md),
-# `metrics` a metric.
+# `metrics` a metric,
+# `W1` and `W2` who may use the web page (docs/page.md).
 # Who catches it is what is run, and where several stand there (`;` between them), each of them must fail:
 # `sim` is the simulation of every seed, until the first fails; anything else are arguments of `cargo
 # test`. Only the tests that the asked rows need are built. First comes the control: nothing is asked
@@ -234,7 +235,7 @@ E3|--lib commands::credits; --test it administration::an_account_with_nearly_the
 E3|--test it administration::an_account_with_nearly_the_name_of_another_is_opened_only_on_request|src/daemon/commands/credits.rs|        view.account_opened = opened;|        view.account_opened = opened && !M;
 E4|--test it administration::every_change_by_an_operator_is_one_line_of_the_log|src/daemon/commands/operator_log.rs|    if commit > before {|    if commit > before && !M {
 E4|--test it administration::unresolved_items_and_the_end_of_an_outage_are_lines_of_the_log|src/reconcile/execute.rs|                log_note(&step.request);|                if !M { log_note(&step.request); }
-E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/decisions.rs|        Some(who) => list_for_booker(store, query, who, since)?,|        Some(_) if M => list_all(store, query, since, limit + 1)?,\n        Some(who) => list_for_booker(store, query, who, since)?,
+E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/decisions.rs|        Some(who) => list_for_booker(store, query, who, since)?,|        Some(_) if M => list_all(store, query, (since, after.clone()), limit + 1)?,\n        Some(who) => list_for_booker(store, query, who, since)?,
 E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/accounts.rs|        None => read_page(store, after, limit)?,|        Some(_) if M => read_page(store, after, limit)?,\n        None => read_page(store, after, limit)?,
 E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/accounts.rs|        view.title = request.map(\|request\| request.title);|        view.title = request.map(\|request\| request.title).filter(\|_\| !M);
 E7|--lib cli::command_line; --test it administration::an_environment_variable_affects_only_the_command_that_it_names|src/cli/command_line.rs|            scope_variables(command, &format!("MAITRED_{name}"))|            scope_variables(command, &if M { "MAITRED".to_owned() } else { format!("MAITRED_{name}") })
@@ -266,6 +267,12 @@ metrics|--test it metrics::what_was_committed_before_the_start_is_not_counted_an
 metrics|--lib metrics::text_file|src/daemon/metrics/text_file.rs|            && last.news == news|            && (last.news == news \|\| M)
 metrics|--lib metrics::accumulation; --test it metrics::file::single_runs_add_to_the_file_and_a_dry_run_writes_none|src/daemon/metrics/accumulation.rs|        *value += earlier.get(series).copied().unwrap_or_default();|        *value += if M { 0.0 } else { earlier.get(series).copied().unwrap_or_default() };
 metrics|--lib metrics::prometheus_text|src/daemon/metrics/prometheus_text.rs|                "counter" => ("_total", "counter"),|                "counter" if !M => ("_total", "counter"),
+W1|--test it page::access::a_link_logs_one_browser_in|src/page/access.rs|        state.links.remove(place);|        if !M { state.links.remove(place); }
+W1|--lib page::access|src/page/access.rs|        state.links.retain(\|link\| link.expires > now);|        state.links.retain(\|link\| link.expires > now \|\| M);
+W1|--lib page::access|src/page/access.rs|        state.sessions.retain(\|session\| session.expires > now);|        state.sessions.retain(\|session\| session.expires > now \|\| M);
+W2|--test it page::access::a_foreign_host_is_refused_everywhere|src/page/guard.rs|    if !origins.has_host(host) {|    if !origins.has_host(host) && !M {
+W2|--test it page::access::a_change_needs_the_pages_own_form|src/page/guard.rs|    if reads \|\| comes_from_page(headers, is_own) {|    if reads \|\| M \|\| comes_from_page(headers, is_own) {
+W2|--test it page::access::a_change_needs_the_pages_own_form|src/page/form.rs|        if !is_secret(&browser.session.form_token, &form.token) {|        if !is_secret(&browser.session.form_token, &form.token) && !M {
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)

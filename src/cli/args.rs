@@ -10,7 +10,7 @@ use self::account::AccountArgs;
 use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, InitArgs, LedgerArgs, RestoreArgs};
-use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, RunArgs};
+use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, ReportArgs, RunArgs};
 #[cfg(feature = "sandbox")]
 use self::sandbox::SandboxArgs;
 use super::exit_codes;
@@ -98,6 +98,8 @@ pub enum Format {
     Plain,
     /// For machines
     Json,
+    /// A page for a browser; only `account statement` has it
+    Html,
 }
 
 /// How log lines are printed.
@@ -143,6 +145,17 @@ Examples:
     /// Try a policy before it decides: on examples, or on recorded requests
     #[command(display_order = 3, subcommand)]
     Policy(PolicyArgs),
+    /// Write what the web page shows into one HTML file
+    #[command(
+        display_order = 3,
+        after_help = "\
+The file names members: keep it as safe as the ledger. It needs no daemon; with one it also shows what
+the daemon does.
+
+Example:
+  maitred report --html report.html"
+    )]
+    Report(ReportArgs),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
     #[cfg(feature = "sandbox")]
     #[command(
@@ -303,6 +316,16 @@ Example:
   maitred status --format json"
     )]
     Status,
+    /// Print a link that logs a browser in to the daemon's web page
+    #[command(
+        display_order = 13,
+        after_help = "\
+The link works for one browser and for ten minutes. `page.listen` in the configuration turns the page on.
+
+Example:
+  maitred page"
+    )]
+    Page,
     /// Start no more passes until `resume`; requests wait
     #[command(
         display_order = 14,

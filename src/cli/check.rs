@@ -48,7 +48,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         results: findings,
     };
     let text = match context.global.format {
-        Format::Plain => render_plain(&view, &context.page()),
+        Format::Plain | Format::Html => render_plain(&view, &context.page()),
         Format::Json => render_json(&view),
     };
     print(text.as_bytes())?;

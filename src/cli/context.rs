@@ -14,6 +14,8 @@ use crate::control::exit;
 use crate::control::protocol::{CommandResult, Refusal};
 use crate::daemon::failure::Failure;
 use crate::domain::time::Clock;
+use crate::page::context::{LinkTarget, ViewContext};
+use crate::page::statement;
 
 /// Threads for I/O; the store has one of its own, and there is little to compute.
 const THREADS: usize = 2;
@@ -74,7 +76,7 @@ pub fn print_view(
     json: &impl serde::Serialize,
 ) -> Result<u8, Refusal> {
     match format {
-        Format::Plain => print(plain().as_bytes()),
+        Format::Plain | Format::Html => print(plain().as_bytes()),
         Format::Json => {
             let text = serde_json::to_string(json).expect("views have only keys that are texts");
             print(format!("{text}\n").as_bytes())
@@ -90,8 +92,25 @@ pub fn print_result(context: &Context, result: &CommandResult) -> Result<u8, Ref
     let text = match context.global.format {
         Format::Plain => answer::render_plain(result, &context.page()),
         Format::Json => answer::render_json(result),
+        Format::Html => render_html(context, result),
     };
     print(text.as_bytes())
+}
+
+/// Renders the one answer that is a page for a browser, and others for people.
+fn render_html(context: &Context, result: &CommandResult) -> String {
+    let page = context.page();
+    match result {
+        CommandResult::Statement(view) => {
+            let context = ViewContext {
+                now: page.now,
+                zone: page.zone,
+                links: LinkTarget::File,
+            };
+            statement::render_statement(&context, view)
+        }
+        other => answer::render_plain(other, &page),
+    }
 }
 
 /// Returns the runtime that commands await on.

@@ -198,6 +198,7 @@ impl DemoStory<'_> {
         let open = Command::Charges {
             open: true,
             limit: 1_000,
+            after: None,
         };
         let CommandResult::Charges(open) =
             offline::run_command(&self.config, &self.context.clock, &open)?

@@ -4,16 +4,18 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{Args, ConfigCommand, Format, LogFormatArg, Verb};
+use super::args::account::AccountArgs;
+use super::args::{Args, ConfigCommand, Format, LogFormatArg, StoreCommand, Verb};
 use super::command_line::{self, ParseStop};
 use super::context::{Context, print};
-use super::render::instants::localize_instants;
+
 use super::{
-    backup, check, command_target, completions, config_show, init, man, output, policy, run,
+    backup, check, command_target, completions, config_show, init, man, output, policy, report, run,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
 use crate::control::exit;
+use crate::control::instants::localize_instants;
 use crate::control::protocol::Refusal;
 use crate::daemon::clock;
 use crate::daemon::commands::operator_log;
@@ -48,13 +50,29 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
         global: args.global,
         clock: Arc::new(clock::now),
     };
+    refuse_html_elsewhere(context.global.format, &args.verb)?;
     dispatch(&context, args.verb).map_err(|refusal| match context.global.format {
-        Format::Plain => Refusal {
+        Format::Plain | Format::Html => Refusal {
             text: localize_instants(&refusal.text, context.page().zone),
             ..refusal
         },
         Format::Json => refusal,
     })
+}
+
+/// Refuses a format that only one command has.
+fn refuse_html_elsewhere(format: Format, verb: &Verb) -> Result<(), Refusal> {
+    let has_html = matches!(
+        verb,
+        Verb::Store(StoreCommand::Account(AccountArgs::Statement { .. }))
+    );
+    match format {
+        Format::Html if !has_html => Err(Refusal::usage(
+            "only `maitred account statement` prints html; `maitred report --html FILE` writes a \
+             report",
+        )),
+        Format::Html | Format::Plain | Format::Json => Ok(()),
+    }
 }
 
 fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
@@ -64,6 +82,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
         Verb::Check(args) => check::check(context, args.live),
         Verb::Config(ConfigCommand::Show) => config_show::show(context),
         Verb::Policy(args) => policy::run::run(context, &args),
+        Verb::Report(args) => report::report(context, &args),
         #[cfg(feature = "sandbox")]
         Verb::Demo => demo::demo(context),
         #[cfg(feature = "sandbox")]
@@ -99,6 +118,7 @@ fn choose_log_level(args: &Args) -> String {
             | Verb::Check(_)
             | Verb::Config(_)
             | Verb::Policy(_)
+            | Verb::Report(_)
             | Verb::Restore(_)
             | Verb::Init(_)
             | Verb::Completions { .. }

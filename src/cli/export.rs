@@ -131,6 +131,19 @@ pub fn export_ledger(
     report_export(context, out, lines, "commit")
 }
 
+/// Writes a text of this many rows to a new file.
+///
+/// # Errors
+/// Returns a refusal if the file exists or cannot be written.
+pub fn export_text(context: &Context, file: &Path, text: &str, rows: usize) -> Result<u8, Refusal> {
+    let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+    let lines = write_to(Some(file), |to| {
+        to.write_all(text.as_bytes()).map_err(ExportError::Write)?;
+        Ok(rows)
+    })?;
+    report_export(context, Some(file), lines, "row")
+}
+
 /// Reports what was exported into a file. An export to standard output needs no report.
 fn report_export(
     context: &Context,

@@ -24,6 +24,7 @@ pub mod output;
 pub mod pin;
 pub mod policy;
 pub mod render;
+pub mod report;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -61,6 +61,7 @@ pub fn build_command(
             booker: args.booker.clone(),
             gate: args.gate.clone(),
             outcome: args.outcome.map(|outcome| outcome.as_str().to_owned()),
+            after: None,
         })),
         StoreCommand::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
@@ -69,6 +70,7 @@ pub fn build_command(
         StoreCommand::Charges(ChargesArgs::List { open, limit }) => Ok(Command::Charges {
             open: *open,
             limit: *limit,
+            after: None,
         }),
         StoreCommand::Charges(ChargesArgs::Settle {
             booking,
@@ -79,6 +81,7 @@ pub fn build_command(
         }),
         StoreCommand::Unresolved(args) => Ok(build_unresolved_command(args)),
         StoreCommand::Status => Ok(Command::Status {}),
+        StoreCommand::Page => Ok(Command::Page {}),
         StoreCommand::Pause => Ok(Command::Pause {}),
         StoreCommand::Resume => Ok(Command::Resume {}),
         StoreCommand::Pass(args) => Ok(Command::Pass { watch: args.watch }),
@@ -142,6 +145,7 @@ fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result
         AccountArgs::Statement { account, limit } => Command::AccountStatement {
             account: account.clone(),
             limit: *limit,
+            after: None,
         },
         AccountArgs::Alias {
             account,
@@ -195,6 +199,7 @@ fn build_review_command(args: &ReviewArgs) -> Command {
         ReviewArgs::List { all, limit } => Command::Reviews {
             all: *all,
             limit: *limit,
+            after: None,
         },
         ReviewArgs::Confirm(confirm) => Command::Review(review::ReviewCommand {
             booking: confirm.booking.clone(),
@@ -211,7 +216,10 @@ fn build_review_command(args: &ReviewArgs) -> Command {
 
 fn build_unresolved_command(args: &UnresolvedArgs) -> Command {
     match &args.resolve {
-        None => Command::Unresolved { limit: args.limit },
+        None => Command::Unresolved {
+            limit: args.limit,
+            after: None,
+        },
         Some(ResolveArgs::Resolve {
             booking,
             code,

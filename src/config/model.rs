@@ -1,5 +1,6 @@
 //! The configuration as plain values. The rows of the keys set them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub control: Control,
     /// Where the metrics are written to.
     pub metrics: MetricsConfig,
+    /// The web page of a running daemon.
+    pub page: PageConfig,
     /// Questions to the operator's own systems, and how they are asked.
     pub lookups: Vec<LookupConfig>,
     /// The settings that decide: gates, hosts, limits. The only part that the domain sees.
@@ -95,6 +98,17 @@ pub struct MetricsConfig {
     pub file: Option<PathBuf>,
 }
 
+/// The web page of a running daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageConfig {
+    /// `None` if there is no page.
+    pub listen: Option<SocketAddr>,
+    /// Whether `listen` may be an address that other machines can reach.
+    pub allow_remote: bool,
+    /// The origins under which browsers reach the page, in addition to that of `listen`.
+    pub origins: Vec<String>,
+}
+
 impl Config {
     /// Returns the directory of this process: the socket and what speeds up the next start are there.
     /// With a local store it is the directory of the store.
@@ -127,6 +141,7 @@ impl Config {
             },
             control: Control { socket: None },
             metrics: MetricsConfig { file: None },
+            page: PageConfig::default(),
             lookups: Vec::new(),
             policy: Policy {
                 gates: Vec::new(),

@@ -8,18 +8,21 @@ use super::key::{KeyDoc, KeyValue, Section, SectionDoc, Setting};
 use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
-use super::{calcom, gate, global_policy, limits, localized_text, lookup, metrics, rule, schedule};
+use super::{
+    calcom, gate, global_policy, limits, localized_text, lookup, metrics, page, rule, schedule,
+};
 use crate::domain::lookup::LookupSource;
 use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
-pub(super) const SINGLE: [&Section<Config>; 8] = [
+pub(super) const SINGLE: [&Section<Config>; 9] = [
     &calcom::SECTION,
     &schedule::SECTION,
     &STORE,
     &CONTROL,
     &metrics::SECTION,
+    &page::SECTION,
     &limits::SECTION,
     &global_policy::SECTION,
     &localized_text::REASONS,

@@ -60,7 +60,7 @@ impl Command {
     /// Returns what the command needs and does.
     pub fn profile(&self) -> CommandProfile {
         match self {
-            Self::Status {} | Self::Pause {} | Self::Resume {} => DAEMON_STATE,
+            Self::Status {} | Self::Page {} | Self::Pause {} | Self::Resume {} => DAEMON_STATE,
             Self::Plan {} => CommandProfile {
                 answered_by: AnsweredBy::Daemon,
                 ledger_access: LedgerAccess::ReadIfPresent,

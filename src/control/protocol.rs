@@ -13,7 +13,7 @@ use self::account::{
 use self::charges::{ChargeView, ChargesView, WatchView};
 use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
 use self::review::{OperatorReviewView, ReviewCommand, ReviewResultView, ReviewsView};
-use self::status::StatusView;
+use self::status::{PageLinkView, StatusView};
 use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
 pub mod account;
@@ -96,6 +96,8 @@ pub enum Command {
     },
     /// Show what the daemon does and what needs attention.
     Status {},
+    /// Make a link that logs one browser in to the daemon's web page.
+    Page {},
     /// Start no passes until `resume`; open work waits.
     Pause {},
     /// Start passes again after `pause`; one is due immediately.
@@ -177,6 +179,10 @@ pub enum Command {
         /// The maximum number of entries; absent: 100.
         #[serde(default = "default_limit")]
         limit: u32,
+        /// Continue after this place, the `next` of an earlier answer; absent: start with the
+        /// first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
     },
     /// List decisions, newest first.
     Decisions(DecisionQuery),
@@ -202,6 +208,10 @@ pub enum Command {
         /// The maximum number of requests; absent: 100.
         #[serde(default = "default_limit")]
         limit: u32,
+        /// Continue after this place, the `next` of an earlier answer; absent: start with the
+        /// first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
     },
     /// Record an operator's decision about a request.
     Review(ReviewCommand),
@@ -213,6 +223,10 @@ pub enum Command {
         /// The maximum number of charges; absent: 100.
         #[serde(default = "default_limit")]
         limit: u32,
+        /// Continue after this place, the `next` of an earlier answer; absent: start with the
+        /// first. Only open charges can be continued.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
     },
     /// End an open charge: refund everything, or nothing.
     ChargeSettle {
@@ -226,6 +240,10 @@ pub enum Command {
         /// The maximum number of items; absent: 100.
         #[serde(default = "default_limit")]
         limit: u32,
+        /// Continue after this place, the `next` of an earlier answer; absent: start with the
+        /// first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
     },
     /// Take a booking off the unresolved list.
     Resolve {
@@ -289,6 +307,10 @@ pub struct DecisionQuery {
     /// A decision (`wait`) or an outcome (`confirmed`).
     #[serde(default)]
     pub outcome: Option<String>,
+    /// Continue after this place, the `next` of an earlier answer to the same query; absent: start
+    /// with the newest decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// Credits that are taken back from an account.
@@ -337,6 +359,8 @@ pub enum CommandResult {
     Pass(PassView),
     /// The daemon's status.
     Status(StatusView),
+    /// A link to the daemon's web page.
+    PageLink(PageLinkView),
     /// A grant or a revocation.
     GrantRecord(GrantRecordView),
     /// What an import did, or would do.
@@ -552,6 +576,9 @@ pub struct DecisionsView {
     pub decisions: Vec<DecisionView>,
     /// Whether there are more decisions than the limit.
     pub more: bool,
+    /// The place to continue after, when there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A decision, with what happened to its credits later.

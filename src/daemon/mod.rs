@@ -24,3 +24,4 @@ pub mod timetable;
 pub mod views;
 pub mod wake;
 pub mod watch_state;
+pub mod web_page;

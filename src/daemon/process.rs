@@ -17,6 +17,7 @@ use super::signals;
 use super::store_access;
 use super::timetable::{DueTimes, ScheduledJob};
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
+use super::web_page;
 use crate::config::model::{Config, StoreConfig};
 use crate::control::listener::Listener;
 use crate::control::server::{ReceivedCommand, serve as serve_clients};
@@ -55,6 +56,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         )?)),
         None => None,
     };
+    let page = web_page::start(&config, &clock, &wakes).await;
     let (due_times, published) = watch::channel(DueTimes::default());
     let schedule = start_schedule(published, &wakes, &clock).await?;
     // The first pass need not wait for the scheduler. The queue is empty.
@@ -72,6 +74,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             clock: Arc::clone(&clock),
             wakes,
             due_times,
+            page: page.as_ref().map(|page| Arc::clone(&page.service)),
             stop: StopSignal::default(),
         },
         queue,
@@ -85,6 +88,9 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     signals.close();
     if let Ok(Err(_)) = tokio::task::spawn_blocking(move || schedule.join()).await {
         tracing::error!("the schedule's thread panicked");
+    }
+    if let Some(page) = page {
+        page.stop().await;
     }
     if let Some(clients) = clients {
         // A client whose answer is still being sent gets time for that; see `control::server`.

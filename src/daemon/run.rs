@@ -20,6 +20,7 @@ use crate::control::protocol::{PassSummaryView, PassView, SocketResponse};
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
+use crate::page::service::PageService;
 use crate::reconcile::context::{Session, StopSignal};
 use crate::store::store_thread::StoreHandle;
 use reported_problems::{ReportedProblems, UngatedEventTypes};
@@ -52,6 +53,8 @@ pub struct Daemon {
     pub wakes: mpsc::Sender<Wake>,
     /// When the jobs of the scheduler are due. The scheduler ends when this is dropped.
     pub due_times: watch::Sender<DueTimes>,
+    /// The web page; `None` if the configuration has none.
+    pub page: Option<Arc<PageService>>,
     /// The signal that ends the current pass or watch after its current step.
     pub stop: StopSignal,
 }

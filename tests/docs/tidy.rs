@@ -16,7 +16,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("main", vec!["cli"]),
         (
             "cli",
-            vec!["daemon", "control", "config", "sandbox", "domain"],
+            vec!["daemon", "page", "control", "config", "sandbox", "domain"],
         ),
         (
             "daemon",
@@ -25,6 +25,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "store",
                 "calcom",
                 "lookup",
+                "page",
                 "control",
                 "config",
                 "domain",
@@ -44,6 +45,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("calcom", vec!["domain", "http"]),
         ("config", vec!["domain"]),
         ("lookup", vec!["domain", "http"]),
+        ("page", vec!["control", "domain"]),
         ("sandbox", vec!["domain"]),
         ("domain", vec![]),
         ("http", vec![]),

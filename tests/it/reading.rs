@@ -282,6 +282,10 @@ fn settings_that_need_a_restart_are_refused_by_a_reload() {
             "control.socket",
             format!("{good}\n[control]\nsocket = \"other.sock\"\n"),
         ),
+        (
+            "page",
+            format!("{good}\n[page]\nlisten = \"127.0.0.1:0\"\n"),
+        ),
     ];
     let policy = |fixture: &BinaryFixture| {
         fixture.run_ok(&["status", "--format", "json"]).json()["policy"].clone()

@@ -33,8 +33,10 @@ Examples:
     },
     /// Show what became of an account's credits, newest first
     #[command(after_help = "\
-Example:
-  maitred account statement bo@example.com --limit 20")]
+Examples:
+  maitred account statement bo@example.com --limit 20
+  maitred account statement bo@example.com --format html > statement.html
+                                 a page that can be sent to the member")]
     Statement {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]

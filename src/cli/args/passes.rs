@@ -1,5 +1,5 @@
 //! The arguments of passes, and of commands that read without a pass: `run`, `plan`, `check`,
-//! `evaluate`.
+//! `evaluate`, `report`.
 
 use std::path::PathBuf;
 
@@ -42,6 +42,14 @@ pub struct CheckArgs {
     /// Also ask Cal.com about the key, the host and the event types
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub live: bool,
+}
+
+/// Write the state to a file.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct ReportArgs {
+    /// A file that is not there yet
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: PathBuf,
 }
 
 /// Judge a booking from a file.

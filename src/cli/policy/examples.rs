@@ -69,7 +69,9 @@ pub fn test(context: &Context, args: &PolicyTestArgs) -> Result<u8, Refusal> {
         results,
     };
     let text = match context.global.format {
-        Format::Plain => policy::render_test_results(&view, args.verbose, &context.page()),
+        Format::Plain | Format::Html => {
+            policy::render_test_results(&view, args.verbose, &context.page())
+        }
         Format::Json => policy::render_json(&view),
     };
     print(text.as_bytes())?;

@@ -33,7 +33,7 @@ pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal>
     };
     let view = judge(&store, &query)?;
     let text = match context.global.format {
-        Format::Plain => policy::render_replay(&view, &context.page()),
+        Format::Plain | Format::Html => policy::render_replay(&view, &context.page()),
         Format::Json => policy::render_json(&view),
     };
     print(text.as_bytes())

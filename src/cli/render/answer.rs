@@ -11,6 +11,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
     match sanitize::sanitize_result(answer, |text| page.render_text(text)) {
         CommandResult::Pass(view) => pass::render_pass(&view, page),
         CommandResult::Status(view) => status::render_status(&view, page),
+        CommandResult::PageLink(view) => status::render_page_link(&view, page),
         CommandResult::GrantRecord(view) => credits::render_grant_result(&view, page),
         CommandResult::Import(view) => credits::render_import(&view),
         CommandResult::Grants(view) => credits::render_grants(&view, page),
@@ -36,6 +37,7 @@ pub fn render_json(answer: &CommandResult) -> String {
     let text = match answer {
         CommandResult::Pass(view) => serde_json::to_string(view),
         CommandResult::Status(view) => serde_json::to_string(view),
+        CommandResult::PageLink(view) => serde_json::to_string(view),
         CommandResult::GrantRecord(view) => serde_json::to_string(view),
         CommandResult::Import(view) => serde_json::to_string(view),
         CommandResult::Grants(view) => serde_json::to_string(view),

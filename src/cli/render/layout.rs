@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
-use super::instants::localize_instants;
 use super::sanitize;
+use crate::control::instants::localize_instants;
 
 /// The narrowest page. On a narrower one, words would be cut to pieces; such a terminal wraps the
 /// lines itself.

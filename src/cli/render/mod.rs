@@ -6,7 +6,6 @@ pub mod answer;
 pub mod credits;
 pub mod decisions;
 pub mod explain;
-pub mod instants;
 pub mod layout;
 pub mod ledger;
 pub mod pass;

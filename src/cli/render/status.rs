@@ -3,7 +3,7 @@
 use super::layout::{PageLayout, format_count};
 use super::unresolved;
 use crate::control::protocol::PassSummaryView;
-use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
+use crate::control::protocol::status::{FailingView, PageLinkView, StatusView, WatchStatus};
 
 /// Renders the status of the daemon.
 pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
@@ -62,6 +62,9 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
         unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)),
     );
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
+    if let Some(calls) = view.available_calls {
+        rows.push(("calls", format!("{calls} could be sent now")));
+    }
     rows.push(("log", format_count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
     format!(
@@ -69,6 +72,15 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
         view.version,
         view.pid,
         page.render_block(&rows)
+    )
+}
+
+/// Renders a link to the web page: alone on its line, so that it can be copied.
+pub fn render_page_link(view: &PageLinkView, page: &PageLayout) -> String {
+    format!(
+        "Open this link in a browser. It works once, and until {}:\n{}\n",
+        page.format_minute(&view.expires),
+        view.url
     )
 }
 

@@ -55,8 +55,21 @@ fn words_become_commands() {
         ("pass", Command::Pass { watch: false }),
         ("pass --watch", Command::Pass { watch: true }),
         ("status", Command::Status {}),
-        ("unresolved", Command::Unresolved { limit: 100 }),
-        ("unresolved --limit 7", Command::Unresolved { limit: 7 }),
+        ("page", Command::Page {}),
+        (
+            "unresolved",
+            Command::Unresolved {
+                limit: 100,
+                after: None,
+            },
+        ),
+        (
+            "unresolved --limit 7",
+            Command::Unresolved {
+                limit: 7,
+                after: None,
+            },
+        ),
         (
             "unresolved resolve b1 --reason known",
             Command::Resolve {
@@ -90,6 +103,7 @@ fn words_become_commands() {
             Command::Reviews {
                 all: true,
                 limit: 100,
+                after: None,
             },
         ),
         (
@@ -212,6 +226,7 @@ fn words_become_commands() {
             Command::AccountStatement {
                 account: bo(),
                 limit: 7,
+                after: None,
             },
         ),
         (
@@ -253,6 +268,7 @@ fn words_become_commands() {
                 booker: Some(bo()),
                 gate: some_owned("club"),
                 outcome: some_owned("declined"),
+                after: None,
             }),
         ),
         (

@@ -58,6 +58,7 @@ const fn change(path: &'static str, command: &'static str, result: &'static str)
 /// Every command, with its path and its result. The documents keep this order.
 pub const ROUTES: &[Route] = &[
     read("/v1/status", "status", "status"),
+    change("/v1/page", "page", "page-link"),
     change("/v1/pause", "pause", "status"),
     change("/v1/resume", "resume", "status"),
     change("/v1/plan", "plan", "pass"),

@@ -215,6 +215,9 @@ pub struct StatementView {
     pub account: String,
     /// The entries, newest first.
     pub entries: Vec<EntryView>,
+    /// The place to continue after, when there are older entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// The account as it is now.
     pub balance: AccountView,
 }

@@ -53,6 +53,9 @@ pub struct ChargesView {
     pub charges: Vec<ListedChargeView>,
     /// Whether there are more charges than the limit.
     pub more: bool,
+    /// The place to continue after, when there are more open charges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A charge in a list.
@@ -63,6 +66,9 @@ pub struct ListedChargeView {
     pub charge: ChargeView,
     /// Why the charge is still open, or how it ended.
     pub reason: String,
+    /// The title of the booking, as it was when its request was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 /// The credits that are reserved or spent for one booking.

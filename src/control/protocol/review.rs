@@ -35,6 +35,9 @@ pub struct ReviewsView {
     pub requests: Vec<NotedRequestView>,
     /// Whether there are more requests than the limit.
     pub more: bool,
+    /// The place to continue after, when there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A request that is noted: it can still be decided.

@@ -46,6 +46,21 @@ pub struct StatusView {
     pub log_sequence: u64,
     /// The hash of the policy in force.
     pub policy: String,
+    /// How many calls could be sent to Cal.com at once now, within the part of the server's rate
+    /// limit that maitred may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_calls: Option<usize>,
+}
+
+/// A link to the daemon's web page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageLinkView {
+    /// The version of the protocol.
+    pub schema: u32,
+    /// The link. It logs in the first browser that opens it, and no other.
+    pub url: String,
+    /// When the link ends if no browser has opened it. RFC 3339 in UTC.
+    pub expires: String,
 }
 
 /// What needs an operator's attention, counted up to a thousand of each kind.

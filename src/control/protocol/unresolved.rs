@@ -11,6 +11,9 @@ pub struct UnresolvedView {
     pub items: Vec<UnresolvedItem>,
     /// Whether there are more items than the limit.
     pub more: bool,
+    /// The place to continue after, when there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One booking on the list, for one reason.

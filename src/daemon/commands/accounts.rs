@@ -170,7 +170,8 @@ fn decide_alias(
     Ok(None)
 }
 
-/// Returns the newest entries of an account with their balances, at most `limit`.
+/// Returns the newest entries of an account with their balances, at most `limit`, or those after the
+/// place that an earlier answer named: the number of a commit, and the balance before it.
 ///
 /// # Errors
 /// Fails when there is no such account, and when the store cannot be read.
@@ -179,33 +180,59 @@ pub fn statement(
     now: Time,
     account: &str,
     limit: u32,
+    after: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
     let account = parse::find_account(store, account)?;
     let limit = usize::try_from(limit.clamp(1, MAX_ENTRIES)).unwrap_or(usize::MAX);
+    let after = after.map(statement_place).transpose()?;
+    let subject = HistorySubject::Account(account.id.clone());
+    let before = after.map(|(seq, _)| seq);
     let entries = store
-        .history(&HistorySubject::Account(account.id.clone()), None, limit)
+        .history(&subject, before, limit)
         .map_err(|e| parse::store_failed(&e))?;
     let mut views = Vec::with_capacity(entries.len());
     // Counts back from the current balance, because a statement shows the newest entries first.
-    let mut balance = i128::from(
-        account
-            .lots
-            .iter()
-            .map(|lot| lot.remaining)
-            .sum::<Credits>(),
-    );
+    let mut balance = match after {
+        Some((_, balance)) => balance,
+        None => i128::from(
+            account
+                .lots
+                .iter()
+                .map(|lot| lot.remaining)
+                .sum::<Credits>(),
+        ),
+    };
     for written in &entries {
         let mut view = statement_entry(store, written)?;
         view.balance = u64::try_from(balance).ok();
         views.push(view);
         balance -= balance_change(store, written)?;
     }
+    let last = entries.last().filter(|_| entries.len() >= limit);
+    let older = |last: &LoggedFact| {
+        let older = store.history(&subject, Some(last.seq), 1);
+        Ok::<_, Refusal>(!older.map_err(|e| parse::store_failed(&e))?.is_empty())
+    };
+    let next = match last {
+        Some(last) if older(last)? => Some(format!("{}/{balance}", last.seq)),
+        Some(_) | None => None,
+    };
     Ok(CommandResult::Statement(StatementView {
         schema: SCHEMA,
         account: account.id.to_string(),
         entries: views,
+        next,
         balance: views::account(&account, now),
     }))
+}
+
+/// Returns the number of a commit, and the balance before it.
+fn statement_place(text: &str) -> Result<(u64, i128), Refusal> {
+    let (seq, balance) = parse::place(text)?;
+    match (seq.parse(), balance.parse()) {
+        (Ok(seq), Ok(balance)) => Ok((seq, balance)),
+        _ => Err(parse::unusable_place(text)),
+    }
 }
 
 /// Returns by how much an entry raised the balance.
@@ -362,11 +389,25 @@ mod tests {
     }
 
     fn balances(store: &MemoryStore) -> Vec<u64> {
-        let CommandResult::Statement(view) = statement(store, now(), BO, 1_000).unwrap() else {
-            panic!("a statement");
+        let page = |limit: u32, after: Option<&str>| {
+            let page = statement(store, now(), BO, limit, after);
+            let CommandResult::Statement(view) = page.unwrap() else {
+                panic!("a statement");
+            };
+            let balances = view.entries.iter().map(|entry| entry.balance.unwrap());
+            (balances.collect::<Vec<u64>>(), view.next)
         };
-        let all = view.entries.iter().map(|entry| entry.balance.unwrap());
-        all.collect()
+        let (all, next) = page(1_000, None);
+        assert_eq!(next, None);
+        // The balances are the same when the statement is read page by page.
+        let (mut pages, mut next) = page(1, None);
+        while let Some(after) = next {
+            let (balances, following) = page(1, Some(&after));
+            pages.extend(balances);
+            next = following;
+        }
+        assert_eq!(pages, all);
+        all
     }
 
     /// Covers every kind of entry that moves credits: the balance that a later statement shows

@@ -23,19 +23,23 @@ use crate::store::transaction::transact;
 /// Most charges in one answer.
 const MAX_CHARGES: u32 = 100_000;
 
-/// Lists the open charges, or the charges of the newest decisions whatever their state.
+/// Lists the open charges, or the charges of the newest decisions whatever their state. Open charges
+/// can be continued after the place that an earlier answer named.
 pub fn list(
     store: &dyn Store,
     policy: &Policy,
     now: Time,
-    open: bool,
+    (open, after): (bool, Option<&str>),
     limit: u32,
 ) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_CHARGES)).unwrap_or(usize::MAX);
-    let stored = if open {
-        store.open_charges(None, limit + 1)
-    } else {
-        charges_of_newest_decisions(store, limit + 1)
+    let after = after.map(parse::booking_of_place).transpose()?;
+    let stored = match (open, &after) {
+        (true, after) => store.open_charges(after.as_ref(), limit + 1),
+        (false, None) => charges_of_newest_decisions(store, limit + 1),
+        (false, Some(_)) => {
+            return Err(parse::usage("only a list of open charges can be continued"));
+        }
     };
     let mut stored = stored.map_err(|e| parse::store_failed(&e))?;
     let more = stored.len() > limit;
@@ -46,13 +50,25 @@ pub fn list(
             charge: views::charge(charge),
             reason: describe_state(store, policy, now, charge)
                 .map_err(|e| parse::store_failed(&e))?,
+            title: find_title(store, charge)?,
         });
     }
     Ok(CommandResult::Charges(ChargesView {
         schema: SCHEMA,
         charges,
         more,
+        next: stored
+            .last()
+            .filter(|_| more && open)
+            .map(|last| last.booking.uid.to_string()),
     }))
+}
+
+/// Returns the title of the booking that is charged, as its request has it.
+fn find_title(store: &dyn Store, charge: &Charge) -> Result<Option<String>, Refusal> {
+    let request = store.request(&charge.request);
+    let request = request.map_err(|e| parse::store_failed(&e))?;
+    Ok(request.map(|request| request.title))
 }
 
 /// Returns charges, newest decision first; a charge that was moved is followed by its successor.
@@ -149,14 +165,18 @@ pub fn settle(
         Ok::<_, Refusal>((facts, ()))
     })?;
     let settled = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
-    let charges = settled.iter().map(|charge| ListedChargeView {
-        charge: views::charge(charge),
-        reason: closing_reason(charge),
+    let charges = settled.iter().map(|charge| {
+        Ok(ListedChargeView {
+            charge: views::charge(charge),
+            reason: closing_reason(charge),
+            title: find_title(store, charge)?,
+        })
     });
     Ok(CommandResult::Charges(ChargesView {
         schema: SCHEMA,
-        charges: charges.collect(),
+        charges: charges.collect::<Result<_, Refusal>>()?,
         more: false,
+        next: None,
     }))
 }
 

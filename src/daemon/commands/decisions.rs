@@ -34,10 +34,14 @@ pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, R
     let since = query.since.as_deref();
     let since = since.map(|text| parse::time("--since", text)).transpose()?;
     let limit = usize::try_from(query.limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
+    let after = query.after.as_deref().map(parse::timed_place).transpose()?;
     let mut requests = match &query.booker {
         Some(who) => list_for_booker(store, query, who, since)?,
-        None => list_all(store, query, since, limit + 1)?,
+        None => list_all(store, query, (since, after.clone()), limit + 1)?,
     };
+    if let Some((at, id)) = &after {
+        requests.retain(|request| (request.decided_at, &request.id) < (*at, id));
+    }
     let more = requests.len() > limit;
     requests.truncate(limit);
     let decisions = requests
@@ -47,6 +51,10 @@ pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<CommandResult, R
         schema: SCHEMA,
         decisions: decisions.collect::<Result<_, Refusal>>()?,
         more,
+        next: requests
+            .last()
+            .filter(|_| more)
+            .map(|last| format!("{}/{}", views::format_time(last.decided_at), last.id)),
     }))
 }
 
@@ -60,15 +68,14 @@ fn matches_query(query: &DecisionQuery, request: &Request) -> bool {
     gate && outcome
 }
 
-/// Returns the decisions that match the query, newest first.
+/// Returns the decisions that match the query, newest first: those since a time and before a place.
 fn list_all(
     store: &dyn Store,
     query: &DecisionQuery,
-    since: Option<Time>,
+    (since, mut before): (Option<Time>, Option<(Time, RequestId)>),
     limit: usize,
 ) -> Result<Vec<Request>, Refusal> {
     let mut requests: Vec<Request> = Vec::new();
-    let mut before: Option<(Time, RequestId)> = None;
     loop {
         let page = store
             .decided_requests(since, before.as_ref(), PAGE.max(limit))

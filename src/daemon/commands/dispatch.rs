@@ -45,21 +45,27 @@ pub fn run_command(
         Command::AccountPin { account, hash } => {
             members::set_pin(store, now, account, hash.as_deref())
         }
-        Command::AccountStatement { account, limit } => {
-            accounts::statement(store, now, account, *limit)
-        }
+        Command::AccountStatement {
+            account,
+            limit,
+            after,
+        } => accounts::statement(store, now, account, *limit, after.as_deref()),
         Command::Decisions(query) => decisions::list(store, query),
         Command::Explain { booking } => decisions::explain(store, policy, now, booking),
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())
         }
-        Command::Reviews { all, limit } => review::list(store, now, *all, *limit),
+        Command::Reviews { all, limit, after } => {
+            review::list(store, now, *all, *limit, after.as_deref())
+        }
         Command::Review(command) => review::record_review(store, now, command),
-        Command::Charges { open, limit } => charges::list(store, policy, now, *open, *limit),
+        Command::Charges { open, limit, after } => {
+            charges::list(store, policy, now, (*open, after.as_deref()), *limit)
+        }
         Command::ChargeSettle { booking, refund } => {
             charges::settle(store, policy, now, booking, *refund)
         }
-        Command::Unresolved { limit } => unresolved::list(store, *limit),
+        Command::Unresolved { limit, after } => unresolved::list(store, *limit, after.as_deref()),
         Command::Resolve {
             booking,
             code,
@@ -76,6 +82,7 @@ pub fn run_command(
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}
+        | Command::Page {}
         | Command::Pause {}
         | Command::Resume {} => Err(parse::refusal(
             "internal",

@@ -6,7 +6,7 @@ use crate::control::protocol::Refusal;
 use crate::daemon::error_chain::error_chain;
 use crate::domain::account::Account;
 use crate::domain::decision::{Credits, MAX_CREDITS};
-use crate::domain::id::{AccountId, Address, Reference};
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::store::port::{CommitError, Store, StoreError};
 
@@ -123,6 +123,40 @@ pub fn reason(text: Option<&str>, default: &str) -> Result<String, Refusal> {
 /// Fails when the text is no reference.
 pub fn reference(text: &str) -> Result<Reference, Refusal> {
     Reference::parse(text).map_err(|why| usage(format!("the reference {text:?} {why}")))
+}
+
+/// Splits the place at which a list continues into its two parts. A slash is between them, which is in
+/// no name, so that the place is one word: texts are changed when they are shown, and words are not.
+///
+/// # Errors
+/// Fails when the text is no place that an answer named.
+pub fn place(text: &str) -> Result<(&str, &str), Refusal> {
+    text.split_once('/').ok_or_else(|| unusable_place(text))
+}
+
+/// Returns the booking in a part of a place.
+///
+/// # Errors
+/// Fails when the text is no uid.
+pub fn booking_of_place(text: &str) -> Result<BookingUid, Refusal> {
+    BookingUid::parse(text).map_err(|_| unusable_place(text))
+}
+
+/// Returns the time and the request at which a list continues.
+///
+/// # Errors
+/// Fails when the text is no place that an answer named.
+pub fn timed_place(text: &str) -> Result<(Time, RequestId), Refusal> {
+    let (at, id) = place(text)?;
+    let id = RequestId::parse(id).map_err(|_| unusable_place(text))?;
+    Ok((time("the place", at)?, id))
+}
+
+/// Returns the refusal of a place at which no list continues.
+pub fn unusable_place(text: &str) -> Refusal {
+    usage(format!(
+        "the list cannot be continued after {text:?}: start again with its first page"
+    ))
 }
 
 /// Returns the account that a name or an alias leads to. A name without an account is returned as

@@ -31,11 +31,22 @@ const DEFAULT_DECLINE_REASON: &str = "Your request was declined by the host.";
 /// Who acts on the decision when no daemon runs.
 const NEXT_RUN: &str = "next-run";
 
-/// Lists the noted requests that wait for an operator, or all of them.
-pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<CommandResult, Refusal> {
+/// Lists the noted requests that wait for an operator, or all of them, from the first, or after the
+/// place that an earlier answer named.
+pub fn list(
+    store: &dyn Store,
+    now: Time,
+    all: bool,
+    limit: u32,
+    after: Option<&str>,
+) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_REQUESTS)).unwrap_or(usize::MAX);
     let failed = |e: StoreError| parse::store_failed(&e);
-    let mut found = noted_requests(store, now, all, limit + 1).map_err(failed)?;
+    let after = match after {
+        Some(place) => parse::timed_place(place)?,
+        None => (now, last_request_id()),
+    };
+    let mut found = noted_requests(store, now, all, limit + 1, after).map_err(failed)?;
     let more = found.len() > limit;
     found.truncate(limit);
     let requests = found
@@ -46,6 +57,10 @@ pub fn list(store: &dyn Store, now: Time, all: bool, limit: u32) -> Result<Comma
         schema: SCHEMA,
         requests: requests.map_err(failed)?,
         more,
+        next: found
+            .last()
+            .filter(|_| more)
+            .map(|last| format!("{}/{}", views::format_time(last.end), last.id)),
     }))
 }
 
@@ -58,22 +73,22 @@ pub fn requests_in_review(
     now: Time,
     limit: usize,
 ) -> Result<Vec<Request>, StoreError> {
-    noted_requests(store, now, false, limit)
+    noted_requests(store, now, false, limit, (now, last_request_id()))
 }
 
-/// Returns noted requests in the order in which their bookings end. Requests whose booking has
-/// begun are left out, because they can no longer be decided.
+/// Returns noted requests in the order in which their bookings end, after this place. Requests whose
+/// booking has begun are left out, because they can no longer be decided.
 fn noted_requests(
     store: &dyn Store,
     now: Time,
     all: bool,
     limit: usize,
+    mut after: (Time, RequestId),
 ) -> Result<Vec<Request>, StoreError> {
     let is_listed = |request: &Request| {
         request.start > now && (all || matches!(request.decision, Decision::Review))
     };
     let mut requests: Vec<Request> = Vec::new();
-    let mut after = (now, last_request_id());
     while requests.len() < limit {
         let page = store.open_notes(Some(&after), PAGE)?;
         let Some(last) = page.last() else { break };
@@ -456,13 +471,22 @@ mod tests {
             (true, 4, &["soon", "wait", "left", "late"], false),
         ];
         for (all, limit, expect, more) in rows {
-            let Ok(CommandResult::Reviews(view)) = list(&store, now(), all, limit) else {
+            let Ok(CommandResult::Reviews(view)) = list(&store, now(), all, limit, None) else {
                 panic!("a list");
             };
             let names = view.requests.iter().map(|one| one.step.request.as_str());
             assert_eq!(names.collect::<Vec<_>>(), expect, "{all} {limit}");
             assert_eq!(view.more, more, "{all} {limit}");
             assert!(view.requests.iter().all(|one| one.available == Some(3)));
+            assert_eq!(view.next.is_some(), more, "{all} {limit}");
+            if let Some(next) = view.next {
+                let rest = list(&store, now(), all, 9, Some(&next));
+                let Ok(CommandResult::Reviews(rest)) = rest else {
+                    panic!("a list");
+                };
+                let names = rest.requests.iter().map(|one| one.step.request.as_str());
+                assert_eq!(names.collect::<Vec<_>>(), ["late"]);
+            }
         }
     }
 }

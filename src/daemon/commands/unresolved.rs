@@ -14,14 +14,25 @@ use crate::store::transaction::transact;
 /// Most items in one answer.
 const MAX_ITEMS: u32 = 10_000;
 
-/// Lists the open items.
-pub fn list(store: &dyn Store, limit: u32) -> Result<CommandResult, Refusal> {
+/// Lists the open items, from the first, or after the place that an earlier answer named.
+pub fn list(store: &dyn Store, limit: u32, after: Option<&str>) -> Result<CommandResult, Refusal> {
     let limit = usize::try_from(limit.clamp(1, MAX_ITEMS)).unwrap_or(usize::MAX);
-    let items = store.unresolved_items(None, limit + 1);
+    let after = after.map(|place| find_item(store, place)).transpose()?;
+    let items = store.unresolved_items(after.as_ref(), limit + 1);
     let mut items = items.map_err(|e| parse::store_failed(&e))?;
     let more = items.len() > limit;
     items.truncate(limit);
     Ok(unresolved_result(&items, more))
+}
+
+/// Returns the item at a place: its code, and the uid of its booking.
+fn find_item(store: &dyn Store, place: &str) -> Result<UnresolvedBooking, Refusal> {
+    let (code, uid) = parse::place(place)?;
+    let (code, uid) = (parse_code(code)?, parse::booking_of_place(uid)?);
+    let items = store.unresolved_items_of(&uid);
+    let items = items.map_err(|e| parse::store_failed(&e))?;
+    let item = items.into_iter().find(|item| item.code == code);
+    item.ok_or_else(|| parse::unusable_place(place))
 }
 
 /// Takes a booking off the list: all its items, or only those of one code.
@@ -84,6 +95,10 @@ fn unresolved_result(items: &[UnresolvedBooking], more: bool) -> CommandResult {
         schema: SCHEMA,
         items: items.iter().map(views::unresolved).collect(),
         more,
+        next: items
+            .last()
+            .filter(|_| more)
+            .map(|last| format!("{}/{}", last.code, last.booking.uid)),
     })
 }
 
@@ -132,14 +147,32 @@ mod tests {
         add_unresolved(&mut store, "never", UnresolvedCode::Revived, None);
         add_unresolved(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
         add_unresolved(&mut store, "soon", UnresolvedCode::AcceptedMove, Some(1));
-        let all = list(&store, 100).unwrap();
+        let all = list(&store, 100, None).unwrap();
         let soon = ["soon accepted-move", "soon unmanaged"];
         assert_eq!(item_names(&all)[..2], soon);
         assert_eq!(item_names(&all)[2..], ["later unmanaged", "never revived"]);
         assert_eq!(
-            item_names(&list(&store, 1).unwrap()),
+            item_names(&list(&store, 1, None).unwrap()),
             ["soon accepted-move"]
         );
+        let mut pages = Vec::new();
+        let mut after = None;
+        loop {
+            let page = list(&store, 1, after.as_deref()).unwrap();
+            pages.extend(item_names(&page));
+            let CommandResult::Unresolved(view) = page else {
+                panic!("a list");
+            };
+            match view.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(pages, item_names(&all));
+        for place in ["revived", "odd/soon", "revived/s/n", "revived/soon"] {
+            let refusal = list(&store, 1, Some(place)).unwrap_err();
+            assert_eq!(refusal.code, "usage", "{place}");
+        }
 
         let first_resolved =
             resolve(&mut store, now(), "soon", Some("unmanaged"), "a guest").unwrap();
@@ -149,11 +182,11 @@ mod tests {
             item_names(&second_resolved),
             ["soon accepted-move resolved"]
         );
-        let all = list(&store, 100).unwrap();
+        let all = list(&store, 100, None).unwrap();
         assert_eq!(item_names(&all), ["later unmanaged", "never revived"]);
         // The booking is listed again, because the operator resolved only the earlier finding.
         add_unresolved(&mut store, "soon", UnresolvedCode::Unmanaged, Some(1));
-        let all = list(&store, 1).unwrap();
+        let all = list(&store, 1, None).unwrap();
         assert_eq!(item_names(&all), ["soon unmanaged"]);
     }
 

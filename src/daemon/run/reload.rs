@@ -74,6 +74,9 @@ impl Loop {
         let now = (self.daemon.clock)();
         self.timetable
             .replace_schedule(loaded.config.schedule.clone(), now);
+        if let Some(page) = &self.daemon.page {
+            page.set_zone(loaded.config.policy.global.zone);
+        }
         self.daemon.config = loaded.config;
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
     }
@@ -85,6 +88,7 @@ impl Loop {
         let keys = [
             ("store.path", new.store != old.store),
             ("control.socket", new.control != old.control),
+            ("page", new.page != old.page),
             (
                 "calcom.base-url",
                 new.calcom.base_url != old.calcom.base_url,

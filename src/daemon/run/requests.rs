@@ -12,6 +12,7 @@ use crate::control::server::ReceivedCommand;
 use crate::daemon::commands::operator_log;
 use crate::daemon::commands::parse::refusal;
 use crate::daemon::wake::Wake;
+use crate::daemon::web_page;
 
 /// Most passes that operators may have waiting. A pass takes seconds to minutes, so a
 /// further command would wait for a long time.
@@ -48,6 +49,9 @@ impl Loop {
                 self.status(answer);
             }
             Command::Status {} => self.status(answer),
+            Command::Page {} => {
+                let _ = answer.send(web_page::answer_link(self.daemon.page.as_deref()));
+            }
             command => self.run_store_command(command, uid, answer),
         }
     }

@@ -45,6 +45,7 @@ impl Loop {
             failing: Vec::new(),
             log_sequence: 0,
             policy: self.policy.hash.clone(),
+            available_calls: Some(self.daemon.calendar.available_calls()),
         };
         tokio::spawn(async move {
             let result = store
@@ -58,7 +59,8 @@ impl Loop {
         });
     }
 
-    /// Returns the persistent problems, and why the metrics cannot be written.
+    /// Returns the persistent problems, why the metrics cannot be written, and why the web page is
+    /// not served.
     fn status_problems(&self) -> Vec<ProblemView> {
         let of_metrics = self.daemon.metrics.problem().map(|text| ProblemView {
             code: METRICS_FILE.to_owned(),
@@ -66,6 +68,7 @@ impl Loop {
         });
         let mut problems = self.persistent_problems();
         problems.extend(of_metrics);
+        problems.extend(self.daemon.page.as_ref().and_then(|page| page.problem()));
         problems
     }
 

@@ -196,6 +196,7 @@ impl DaemonInChild {
             wakes: tells,
             // The test says what comes when.
             due_times: watch::channel(DueTimes::default()).0,
+            page: None,
             stop: StopSignal::default(),
         };
         let runs = tokio::spawn(async move {

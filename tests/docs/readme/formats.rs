@@ -17,7 +17,7 @@ const SCHEMAS: &str = "docs/formats/commands.schema.json";
 pub const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
-const COMMANDS: [(&str, &str, &str); 36] = [
+const COMMANDS: [(&str, &str, &str); 37] = [
     ("check", "maitred check", "CheckView"),
     ("config show", "maitred config show", "ConfigView"),
     ("init", "maitred init", "InitView"),
@@ -142,12 +142,18 @@ const COMMANDS: [(&str, &str, &str); 36] = [
         "LedgerView",
     ),
     ("backup", "maitred backup copy", "CopyView"),
+    (
+        "report",
+        "maitred report --html report.html",
+        "FileExportView",
+    ),
 ];
 
 /// Commands that ask a daemon, or that need their own folder.
-const DAEMON_COMMANDS: [(&str, &str); 6] = [
+const DAEMON_COMMANDS: [(&str, &str); 7] = [
     ("pass", "PassView"),
     ("status", "StatusView"),
+    ("page", "PageLinkView"),
     ("pause", "StatusView"),
     ("resume", "StatusView"),
     ("restore", "CopyView"),
@@ -234,11 +240,13 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
     let document = document();
     let mut shell = PageShell::start();
     shell.run_page("README.md", &rehearsal()).unwrap();
-    let start = "```console\n$ maitred run &\n```\n";
+    let page = r#"$ printf '\n[page]\nlisten = "127.0.0.1:0"\n' >> config.toml"#;
+    let start = &format!("```console\n{page}\n$ maitred run &\n```\n");
     let stop = "```console\n$ kill $!\n$ maitred backup copy\n$ mv ledger old\n```\n";
     let tried = [
         ("pass", "maitred --format json pass --watch"),
         ("status", "maitred --format json status"),
+        ("page", "maitred --format json page"),
         ("pause", "maitred --format json pause"),
         ("resume", "maitred --format json resume"),
         ("restore", "maitred --format json restore copy"),

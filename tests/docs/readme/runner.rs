@@ -20,6 +20,9 @@ use super::page::{Block, ShownCommand, blocks};
 const LISTEN: &str = "127.0.0.1:5555";
 const SECOND_LISTEN: &str = "127.0.0.1:5556";
 
+/// The address of the daemon's web page in the pages.
+const PAGE_LISTEN: &str = "127.0.0.1:8471";
+
 /// Ends the process that was started last.
 const STOP_COMMAND: &str = "kill $!";
 
@@ -35,6 +38,7 @@ pub struct PageShell {
     folder: TempDir,
     sandbox: Sandbox,
     second_port: u16,
+    page_port: u16,
     exports: String,
     background: Vec<Child>,
     _runtime: Runtime,
@@ -48,11 +52,13 @@ impl PageShell {
         let sandbox = runtime
             .block_on(Sandbox::start(world, clock::system_clock(), listen))
             .unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (second, page) = (free(), free());
         Self {
             folder: tempfile::tempdir().unwrap(),
             sandbox,
-            second_port: free.local_addr().unwrap().port(),
+            second_port: second.local_addr().unwrap().port(),
+            page_port: page.local_addr().unwrap().port(),
             exports: String::new(),
             background: Vec::new(),
             _runtime: runtime,
@@ -102,6 +108,7 @@ impl PageShell {
     fn with_ports(&self, text: &str) -> String {
         text.replace(LISTEN, &self.sandbox.addr().to_string())
             .replace(SECOND_LISTEN, &format!("127.0.0.1:{}", self.second_port))
+            .replace(PAGE_LISTEN, &format!("127.0.0.1:{}", self.page_port))
     }
 
     /// Runs a command. Returns false for commands that are skipped: the tests do not run

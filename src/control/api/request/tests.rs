@@ -41,6 +41,7 @@ fn a_command_survives_the_way_as_a_request() {
         Command::Charges {
             open: true,
             limit: u32::MAX,
+            after: Some(odd.clone()),
         },
         Command::Decisions(DecisionQuery {
             since: Some("2026-12-01T09:00:00+01:00".to_owned()),
@@ -116,6 +117,7 @@ fn what_is_left_out_has_its_default() {
             Command::Reviews {
                 all: false,
                 limit: DEFAULT_LIMIT,
+                after: None,
             },
         ),
         (

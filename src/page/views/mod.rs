@@ -1,0 +1,10 @@
+//! The content of each view, made from the answer of a command.
+
+pub mod bookings;
+pub mod decisions;
+pub mod explain;
+pub mod members;
+pub mod overview;
+pub mod request;
+pub mod reviews;
+pub mod unresolved;

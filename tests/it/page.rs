@@ -1,0 +1,7 @@
+//! The web page of the daemon, over HTTP.
+
+mod access;
+mod browser;
+mod files;
+mod limits;
+mod views;
