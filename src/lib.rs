@@ -12,8 +12,10 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod domain;
+pub mod external;
 pub mod http;
 pub mod lookup;
+pub mod notify;
 pub mod page;
 pub mod reconcile;
 #[cfg(feature = "sandbox")]

@@ -142,6 +142,9 @@ Examples:
     /// Show the configuration that is used
     #[command(display_order = 3, subcommand)]
     Config(ConfigCommand),
+    /// Try the targets of notifications
+    #[command(display_order = 3, subcommand)]
+    Notify(NotifyCommand),
     /// Try a policy before it decides: on examples, or on recorded requests
     #[command(display_order = 3, subcommand)]
     Policy(PolicyArgs),
@@ -234,6 +237,24 @@ Examples:
   maitred config show
   maitred config show --format json")]
     Show,
+}
+
+/// Try notifications.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a test notification to each target, and print which of them accepted it
+    #[command(after_help = "\
+The command ends with 1 if a target did not accept the test. What the targets have received so far is
+not changed.
+
+Examples:
+  maitred notify test
+  maitred notify test operators")]
+    Test {
+        /// The name of one target [default: all]
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
 }
 
 /// A command that the daemon or the store answers. While a daemon runs, it answers; otherwise the

@@ -8,6 +8,7 @@ use super::render::layout::PageLayout;
 use super::render::sanitize;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
+use crate::config::model::Config;
 use crate::config::parse::Loaded;
 use crate::config::schema::printable_text;
 use crate::control::exit;
@@ -17,6 +18,7 @@ use crate::daemon::doctor::check_result::{error, ok};
 use crate::daemon::doctor::{calendar as server, machine};
 use crate::daemon::error_chain::error_chain;
 use crate::daemon::failure::Failure;
+use crate::daemon::outbox::opened::OpenedNotifications;
 
 /// Checks the configuration, prints the findings, and returns the exit code of the first error.
 ///
@@ -33,6 +35,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
             if live {
                 findings.extend(machine::examine(&loaded.config));
             }
+            findings.extend(check_notifications(&loaded.config));
             check_key_and_calendar(context, &loaded, live, &mut findings)?;
         }
         Err(LoadError::Invalid(diagnostics)) => {
@@ -90,6 +93,26 @@ fn check_key_and_calendar(
         findings.extend(examined);
     }
     Ok(())
+}
+
+/// Checks that the targets of notifications and the dead-man switch can be opened. Nothing is sent.
+fn check_notifications(config: &Config) -> Vec<CheckResultView> {
+    let is_configured = !config.notify.is_empty() || config.dead_man.url_file.is_some();
+    match OpenedNotifications::open(config) {
+        Ok(_) if !is_configured => Vec::new(),
+        Ok(opened) => {
+            let targets = opened.targets.iter();
+            let mut names: Vec<&str> = targets.map(|one| one.settings.name.as_str()).collect();
+            names.extend(opened.dead_man.is_some().then_some("dead-man"));
+            let text = format!("can be sent to: {}", names.join(", "));
+            vec![ok("notifications", text)]
+        }
+        Err(why) => {
+            let help =
+                "see [[notify]] and [dead-man] in the configuration, and docs/notifications.md";
+            vec![error("notifications", why.to_string(), help)]
+        }
+    }
 }
 
 fn summary(context: &Context, loaded: &Loaded) -> String {

@@ -18,6 +18,7 @@ use crate::daemon::calendar::{self, OpenedCalendar};
 use crate::daemon::failure::Failure;
 use crate::daemon::metrics::registry::Metrics;
 use crate::daemon::offline::{self, RunMode};
+use crate::daemon::outbox::run_once::NOTIFY_WITHIN;
 use crate::domain::time::Span;
 use crate::sandbox::action::{BookingMove, BookingRemark, ThirdPartyAction};
 use crate::sandbox::call_log::{MailKind, Operation, Recipient};
@@ -301,7 +302,8 @@ impl DemoStory<'_> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
         let metrics = Metrics::new(None, clock());
-        match offline::run_once(&self.config, clock, calendar, mode, &metrics).await? {
+        let run = offline::run_once(&self.config, clock, calendar, mode, &metrics, NOTIFY_WITHIN);
+        match run.await? {
             CommandResult::Pass(view) => super::run::finish(&view).map(|_| view),
             other => Err(demo_failure(&std::io::Error::other(format!("{other:?}")))),
         }

@@ -10,7 +10,8 @@ use super::command_line::{self, ParseStop};
 use super::context::{Context, print};
 
 use super::{
-    backup, check, command_target, completions, config_show, init, man, output, policy, report, run,
+    backup, check, command_target, completions, config_show, init, man, notify, output, policy,
+    report, run,
 };
 #[cfg(feature = "sandbox")]
 use super::{demo, sandbox};
@@ -81,6 +82,7 @@ fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
         Verb::Store(store_command) => command_target::run_store_command(context, &store_command),
         Verb::Check(args) => check::check(context, args.live),
         Verb::Config(ConfigCommand::Show) => config_show::show(context),
+        Verb::Notify(command) => notify::run(context, &command),
         Verb::Policy(args) => policy::run::run(context, &args),
         Verb::Report(args) => report::report(context, &args),
         #[cfg(feature = "sandbox")]
@@ -117,6 +119,7 @@ fn choose_log_level(args: &Args) -> String {
             | Verb::Store(_)
             | Verb::Check(_)
             | Verb::Config(_)
+            | Verb::Notify(_)
             | Verb::Policy(_)
             | Verb::Report(_)
             | Verb::Restore(_)

@@ -7,6 +7,7 @@ use crate::control::command_profile::AnsweredBy;
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::daemon::offline::{self, RunMode};
+use crate::daemon::outbox::run_once::NOTIFY_WITHIN;
 
 /// Returns the answer of the daemon, or that of the store.
 ///
@@ -28,7 +29,9 @@ pub fn execute(
         return offline::run_command(config, &context.clock, &command);
     }
     match command {
-        Command::Plan {} => super::run::run_passes(context, config, RunMode::DryWatch),
+        Command::Plan {} => {
+            super::run::run_passes(context, config, RunMode::DryWatch, NOTIFY_WITHIN)
+        }
         command => Err(refuse_not_running(config, &command)),
     }
 }

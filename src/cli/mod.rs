@@ -20,6 +20,7 @@ pub mod export;
 pub mod file;
 pub mod init;
 pub mod man;
+pub mod notify;
 pub mod output;
 pub mod pin;
 pub mod policy;

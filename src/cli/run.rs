@@ -1,6 +1,7 @@
 //! `maitred run`: the daemon, or one run from a timer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::passes::RunArgs;
 use super::context::Context;
@@ -31,7 +32,7 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
             (false, true) => RunMode::Watch,
             (false, false) => RunMode::Run,
         };
-        let answer = run_passes(context, &config, mode)?;
+        let answer = run_passes(context, &config, mode, args.notify_within)?;
         print_result(context, &answer)?;
         return match &answer {
             CommandResult::Pass(view) => finish(view),
@@ -51,13 +52,15 @@ pub fn run_passes(
     context: &Context,
     config: &Config,
     mode: RunMode,
+    notify_within: Duration,
 ) -> Result<CommandResult, Refusal> {
     let clock = &context.clock;
     let metrics = Metrics::new(config.metrics.file.clone(), clock());
     let observer = Some(metrics.call_observer());
     let calendar = calendar::open(config, clock, observer).map_err(Failure::from)?;
     let calendar = calendar.calendar.as_ref();
-    Ok(runtime()?.block_on(run_once(config, clock, calendar, mode, &metrics))?)
+    let run = run_once(config, clock, calendar, mode, &metrics, notify_within);
+    Ok(runtime()?.block_on(run)?)
 }
 
 /// Returns the exit code of a run. The report is already printed, so that only a failure is left to

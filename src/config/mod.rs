@@ -4,11 +4,11 @@
 //! secret.
 //!
 //! Every key is a row (`key`), and every section has its rows in a file: `calcom`, `schedule`,
-//! `store_and_control`, `metrics`, `page`, `limits`, `global_policy`, `lookup`, `rule`,
-//! `localized_text` (reasons), and for a gate `gate`, `criteria` and `refund_policy`. `schema`
-//! lists the sections. From the rows come the reading (`parse`), `config.toml` and `docs/config.md`
-//! (`documentation`), the hash of the policy (`policy_hash`), and what `maitred config show`
-//! prints. `value_type` has the types of values.
+//! `store_and_control`, `metrics`, `page`, `dead_man`, `limits`, `global_policy`, `lookup`, `notify`,
+//! `rule`, `localized_text` (reasons), and for a gate `gate`, `criteria` and `refund_policy`.
+//! `schema` lists the sections. From the rows come the reading (`parse`), `config.toml` and
+//! `docs/config.md` (`documentation`), the hash of the policy (`policy_hash`), and what
+//! `maitred config show` prints. `value_type` has the types of values.
 //!
 //! `load` reads the file and `parse` the text. `model` is the result, and `diagnostic` describes
 //! what is wrong with the text. `secret` finds the API key, which is never in the configuration.
@@ -37,6 +37,7 @@ mod cap;
 mod check;
 mod compile;
 mod criteria;
+mod dead_man;
 mod diagnostic_collector;
 mod event_type;
 mod gate;
@@ -47,6 +48,8 @@ mod localized_text;
 mod lookup;
 mod lookup_source;
 mod metrics;
+mod notify;
+mod notify_target;
 mod on_violation;
 mod page;
 mod policy_hash;

@@ -9,6 +9,7 @@ use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use crate::domain::lookup::LookupConfig;
+use crate::domain::notification::target::{DeadManSwitch, NotifyTarget};
 use crate::domain::secret_path::SecretPath;
 use crate::domain::time::Span;
 
@@ -36,6 +37,10 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The web page of a running daemon.
     pub page: PageConfig,
+    /// What is called after each pass that listed bookings.
+    pub dead_man: DeadManSwitch,
+    /// The systems that receive notifications.
+    pub notify: Vec<NotifyTarget>,
     /// Questions to the operator's own systems, and how they are asked.
     pub lookups: Vec<LookupConfig>,
     /// The settings that decide: gates, hosts, limits. The only part that the domain sees.
@@ -142,6 +147,11 @@ impl Config {
             control: Control { socket: None },
             metrics: MetricsConfig { file: None },
             page: PageConfig::default(),
+            dead_man: DeadManSwitch {
+                url_file: None,
+                timeout: Duration::ZERO,
+            },
+            notify: Vec::new(),
             lookups: Vec::new(),
             policy: Policy {
                 gates: Vec::new(),

@@ -11,7 +11,7 @@ use super::key::{ReadContext, Section};
 use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable};
-use super::{api_key_check, check, gate, lookup, policy_hash, rule, schema};
+use super::{api_key_check, check, gate, lookup, notify, policy_hash, rule, schema};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 
 /// Sections that other sections have replaced.
@@ -22,7 +22,7 @@ const RENAMED: [RenamedKey; 1] = [RenamedKey {
 }];
 
 /// The sections that can stand several times.
-const LISTS: [&str; 3] = ["lookup", "rule", "gate"];
+const LISTS: [&str; 4] = ["notify", "lookup", "rule", "gate"];
 
 /// The most syntax errors that are reported: one mistake often causes more errors in the text after
 /// it.
@@ -146,6 +146,10 @@ fn read_lists(
     report: &mut DiagnosticCollector<'_>,
 ) {
     let mut global = config.policy.global.clone();
+    if let Some(list) = top.get("notify", report) {
+        let context = ReadContext::new(base, &global);
+        config.notify = notify::read_list(&list, &context, report);
+    }
     if let Some(list) = top.get("lookup", report) {
         let context = ReadContext::new(base, &global);
         (config.lookups, config.policy.global.lookups) = lookup::read_list(&list, &context, report);
@@ -171,6 +175,9 @@ fn read_misnamed_lists(
     report: &mut DiagnosticCollector<'_>,
 ) {
     let context = ReadContext::new(base, global);
+    for list in top.further_values("notify") {
+        notify::read_list(&list, &context, report);
+    }
     for list in top.further_values("lookup") {
         lookup::read_list(&list, &context, report);
     }

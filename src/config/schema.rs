@@ -9,20 +9,23 @@ use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
-    calcom, gate, global_policy, limits, localized_text, lookup, metrics, page, rule, schedule,
+    calcom, dead_man, gate, global_policy, limits, localized_text, lookup, metrics, notify, page,
+    rule, schedule,
 };
 use crate::domain::lookup::LookupSource;
+use crate::domain::notification::target::{NotifyTransport, PostUrl};
 use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
-pub(super) const SINGLE: [&Section<Config>; 9] = [
+pub(super) const SINGLE: [&Section<Config>; 10] = [
     &calcom::SECTION,
     &schedule::SECTION,
     &STORE,
     &CONTROL,
     &metrics::SECTION,
     &page::SECTION,
+    &dead_man::SECTION,
     &limits::SECTION,
     &global_policy::SECTION,
     &localized_text::REASONS,
@@ -32,6 +35,7 @@ pub(super) const SINGLE: [&Section<Config>; 9] = [
 pub(super) fn documentation() -> Vec<SectionDoc> {
     let mut sections: Vec<SectionDoc> = SINGLE.iter().map(|s| s.documentation()).collect();
     let reasons = sections.pop();
+    sections.push(notify::SECTION.documentation());
     sections.push(lookup::SECTION.documentation());
     sections.push(rule::SECTION.documentation());
     sections.extend(reasons);
@@ -80,6 +84,21 @@ pub fn printable_settings(config: &Config) -> Vec<Setting> {
             show_existing(file);
         }
     }
+    config.dead_man.url_file.iter_mut().for_each(show_existing);
+    for target in &mut config.notify {
+        match &mut target.transport {
+            NotifyTransport::Command { .. } => {}
+            NotifyTransport::Post { url, key_file } => {
+                key_file.iter_mut().for_each(show_existing);
+                if let PostUrl::InFile(file) = url {
+                    show_existing(file);
+                }
+            }
+            NotifyTransport::Mail(mail) => {
+                mail.password_file.iter_mut().for_each(show_existing);
+            }
+        }
+    }
     let mut settings = settings(&config);
     for setting in &mut settings {
         redact(&mut setting.value);
@@ -111,6 +130,7 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     for section in SINGLE {
         settings.extend(section.settings(section.path, &mut config));
     }
+    settings.extend(notify::settings(&config.notify));
     settings.extend(lookup::settings(&config.lookups, &config.policy.global));
     settings.extend(rule::settings("rule", &config.policy.global.rules));
     settings.extend(gate::settings(&mut config.policy.gates));

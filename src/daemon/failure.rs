@@ -8,6 +8,7 @@ use crate::config::load::LoadError;
 use crate::control::exit;
 use crate::control::protocol::{Refusal, StoppedView};
 use crate::lookup::client::LookupSetupError;
+use crate::notify::target::NotifySetupError;
 use crate::reconcile::context::PassError;
 use crate::store::lock::LockError;
 use crate::store::open_report::OpenError;
@@ -135,6 +136,12 @@ impl From<CalendarError> for Failure {
 
 impl From<LookupSetupError> for Failure {
     fn from(error: LookupSetupError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+impl From<NotifySetupError> for Failure {
+    fn from(error: NotifySetupError) -> Self {
         Self::Configuration(error.to_string())
     }
 }

@@ -10,6 +10,7 @@ pub mod error_chain;
 pub mod failure;
 pub mod metrics;
 pub mod offline;
+pub mod outbox;
 pub mod ownership;
 pub mod pin;
 pub mod policy;

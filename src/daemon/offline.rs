@@ -2,6 +2,7 @@
 //! run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -10,7 +11,10 @@ use super::error_chain::error_chain;
 use super::failure::Failure;
 use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
-use super::process::open_store;
+use super::outbox::opened::OpenedNotifications;
+use super::outbox::outbox::OutboxPlace;
+use super::outbox::run_once::{EndedRun, deliver};
+use super::process::open_store_or_announce;
 use super::run_once::pass_until_idle;
 use super::signals;
 use super::store_access;
@@ -94,8 +98,9 @@ fn open_store_for(
     }
 }
 
-/// Runs passes until nothing is left to do. A dry run writes nothing anywhere. TERM and INT end the
-/// run after the current step. The metrics are written to their file at the end.
+/// Runs passes until nothing is left to do, and sends the notifications that are due, for at most
+/// `notify_within`. A dry run writes and sends nothing anywhere. TERM and INT end the run after the
+/// current step. The metrics are written to their file at the end.
 ///
 /// # Errors
 /// Fails when something cannot be opened, or when a pass fails.
@@ -105,6 +110,7 @@ pub async fn run_once(
     calendar: &dyn Calendar,
     mode: RunMode,
     metrics: &Arc<Metrics>,
+    notify_within: Duration,
 ) -> Result<CommandResult, Failure> {
     let stop = StopSignal::default();
     let (wakes, mut queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
@@ -118,7 +124,8 @@ pub async fn run_once(
             }
         }
     });
-    let result = run_passes(config, clock, calendar, mode, &stop, metrics).await;
+    let limits = (notify_within, &stop);
+    let result = run_passes(config, clock, calendar, mode, limits, metrics).await;
     signals.close();
     listener.abort();
     let outcome = result?;
@@ -140,6 +147,8 @@ struct RunOutcome {
     /// `None` when no pass has anything to report.
     report: Option<PassReport>,
     watch_report: Option<WatchReport>,
+    /// Whether a pass failed, and not the watch after it.
+    pass_failed: bool,
     failure: Option<Failure>,
 }
 
@@ -148,15 +157,18 @@ async fn run_passes(
     clock: &Clock,
     calendar: &dyn Calendar,
     mode: RunMode,
-    stop: &StopSignal,
+    (notify_within, stop): (Duration, &StopSignal),
     metrics: &Arc<Metrics>,
 ) -> Result<RunOutcome, Failure> {
     let dry_run = mode.is_dry();
     let lookups = LookupClient::open(&config.lookups)?;
+    let mut notifications = OpenedNotifications::open(config)?;
     let store: Box<dyn Maintenance> = if dry_run {
         open_store_for(config, clock, &Command::Plan {})?
     } else {
-        open_store(&config.store, clock).await?
+        let opened = open_store_or_announce(config, clock, notifications).await?;
+        notifications = opened.1;
+        opened.0
     };
     let (store, thread) = StoreHandle::start(store)
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
@@ -183,6 +195,16 @@ async fn run_passes(
         // The store's thread is left where it waits.
         outcome.failure = Some(Failure::Store(stuck.to_string()));
         return Ok(outcome);
+    }
+    if !dry_run {
+        let place = OutboxPlace::new(config)?;
+        let run = EndedRun {
+            report: outcome.report.as_ref(),
+            pass_failed: outcome.pass_failed,
+            failure: outcome.failure.as_ref(),
+        };
+        let limits = (notify_within, stop);
+        deliver(place, notifications, &store, clock, run, limits).await;
     }
     drop(store);
     match thread.join().map(|mut store| store.close()) {
@@ -219,6 +241,7 @@ async fn run_passes_and_watch(
     let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry(), metrics).await;
     if let Some(error) = error {
         outcome.failure = Some(Failure::from(&error));
+        outcome.pass_failed = true;
         // When not even the first read succeeded, there is nothing to report.
         outcome.report = (!report.steps.is_empty()).then_some(report);
         return;

@@ -11,6 +11,9 @@ use super::error_chain::error_chain;
 use super::failure::Failure;
 use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
+use super::outbox::farewell::Farewell;
+use super::outbox::opened::OpenedNotifications;
+use super::outbox::outbox::{Outbox, OutboxPlace};
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
 use super::signals;
@@ -38,10 +41,12 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let metrics = Metrics::new(config.metrics.file.clone(), clock());
     let opened = calendar::open(&config, &clock, Some(metrics.call_observer()))?;
     let lookups = LookupClient::open(&config.lookups)?;
+    let notifications = OpenedNotifications::open(&config)?;
     let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = signals::listen(wakes.clone())
         .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
-    let store = open_store(&config.store, &clock).await?;
+    let (store, notifications) = open_store_or_announce(&config, &clock, notifications).await?;
+    let place = OutboxPlace::new(&config)?;
     let (store, thread) = StoreHandle::start(store)
         .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
     let exporter = Exporter::start(metrics.clone(), store.clone(), Arc::clone(&clock)).await;
@@ -57,6 +62,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         None => None,
     };
     let page = web_page::start(&config, &clock, &wakes).await;
+    let outbox = Arc::new(Outbox::start(place, notifications, &store, &clock));
     let (due_times, published) = watch::channel(DueTimes::default());
     let schedule = start_schedule(published, &wakes, &clock).await?;
     // The first pass need not wait for the scheduler. The queue is empty.
@@ -71,6 +77,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             lookups: Arc::new(lookups),
             store: store.clone(),
             metrics,
+            outbox: Arc::clone(&outbox),
             clock: Arc::clone(&clock),
             wakes,
             due_times,
@@ -82,8 +89,13 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let ended = tokio::select! {
         ended = running => ended,
         // Nothing is closed in order here: a task that waits for the store would wait forever.
-        stuck = store.wait_until_unresponsive() => return Err(Failure::Store(stuck.to_string())),
+        stuck = store.wait_until_unresponsive() => {
+            let failure = Failure::Store(stuck.to_string());
+            close_outbox(outbox, Some(&failure)).await;
+            return Err(failure);
+        }
     };
+    close_outbox(outbox, ended.as_ref().err()).await;
     drop(stop_clients);
     signals.close();
     if let Ok(Err(_)) = tokio::task::spawn_blocking(move || schedule.join()).await {
@@ -147,6 +159,35 @@ pub async fn open_store(
     tokio::task::spawn_blocking(move || store_access::connect(&store, now))
         .await
         .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))?
+}
+
+/// Does the same as [`open_store`], and tells operators of a ledger that cannot be opened.
+///
+/// # Errors
+/// Fails like [`open_store`].
+pub async fn open_store_or_announce(
+    config: &Config,
+    clock: &Clock,
+    notifications: OpenedNotifications,
+) -> Result<(Box<dyn Maintenance>, OpenedNotifications), Failure> {
+    match open_store(&config.store, clock).await {
+        Ok(store) => Ok((store, notifications)),
+        Err(failure) => {
+            let farewell = Farewell::without_ledger(notifications, config.state_dir(), clock);
+            farewell.announce(&failure).await;
+            Err(failure)
+        }
+    }
+}
+
+/// Stops the workers of the outbox, which use the store, and tells operators of the failure that
+/// ends the process.
+async fn close_outbox(outbox: Arc<Outbox>, failure: Option<&Failure>) {
+    let farewell = outbox.shut_down().await;
+    drop(outbox);
+    if let Some(failure) = failure {
+        farewell.announce(failure).await;
+    }
 }
 
 async fn close_store(thread: JoinHandle<Box<dyn Maintenance>>) {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::calendar::KeyFingerprint;
 use super::failure::Failure;
 use super::metrics::registry::{LoopState, Metrics};
+use super::outbox::outbox::Outbox;
 use super::timetable::{DueRun, DueTimes, Timetable};
 use super::wake::Wake;
 use super::watch_state::WatchState;
@@ -47,6 +48,8 @@ pub struct Daemon {
     pub store: StoreHandle,
     /// The metrics, which passes and watches fill.
     pub metrics: Arc<Metrics>,
+    /// The notifications that are due.
+    pub outbox: Arc<Outbox>,
     /// The clock that gives the present time.
     pub clock: Clock,
     /// The sender of events to the loop.

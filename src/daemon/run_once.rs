@@ -64,6 +64,7 @@ fn merge_reports(earlier: PassReport, later: PassReport) -> PassReport {
     PassReport {
         started: earlier.started,
         finished: later.finished,
+        listed: earlier.listed && later.listed,
         pending_count: earlier.pending_count.max(later.pending_count),
         calls: earlier.calls + later.calls,
         dry_run: later.dry_run,

@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
+use super::error_chain::error_chain;
 use super::failure::Failure;
 use super::ownership;
 use crate::config::model::StoreConfig;
 use crate::domain::time::Time;
 use crate::store::log::commit_reader::CommitReader;
+use crate::store::log::reader::LogReader;
 use crate::store::log_store::LOG;
 use crate::store::open::{self, CreateIfMissing};
 use crate::store::open_report::{OpenError, OpenNotice, Progress};
@@ -88,6 +90,17 @@ pub fn commits(store: &StoreConfig) -> Option<Box<dyn CommitSource>> {
         return None;
     }
     Some(Box::new(CommitReader::new(&log)))
+}
+
+/// Returns the id of the ledger.
+///
+/// # Errors
+/// Fails when the log has no readable header.
+pub fn ledger_id(store: &StoreConfig) -> Result<String, Failure> {
+    let StoreConfig::Local { path } = store;
+    let id = LogReader::read_ledger_id(&path.join(LOG));
+    id.map(|id| id.to_string())
+        .map_err(|error| Failure::Store(format!("failed to {}", error_chain(&error))))
 }
 
 /// Returns the directory of a local store.

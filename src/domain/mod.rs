@@ -19,6 +19,7 @@ pub mod ledger_state;
 pub mod lookup;
 pub mod messages;
 pub mod name_distance;
+pub mod notification;
 pub mod plan;
 pub mod refund_lots;
 pub mod refund_policy;

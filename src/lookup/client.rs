@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::command;
-use super::credential::{CredentialError, read_credential};
 use super::http::{LookupUrl, LookupUrlError};
 use super::request::LookupRequest;
 use super::response::LookupFailure;
@@ -19,6 +18,7 @@ use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::domain::lookup::{LookupConfig, LookupSource};
 use crate::domain::time::{Clock, Span, Time};
+use crate::external::credential::{CredentialError, read_credential};
 
 /// How many consecutive queries may find a system unavailable. Afterwards the system is not queried
 /// again in the same pass, because each further query would wait as long without an answer.
@@ -204,7 +204,9 @@ impl LookupEndpoint {
                 url,
                 credential_file,
             } => {
-                let credential = credential_file.as_ref().map(read_credential).transpose()?;
+                let credential = credential_file.as_ref();
+                let credential = credential.map(|path| read_credential(path, "credential-file"));
+                let credential = credential.transpose()?;
                 LookupTransport::Http(LookupUrl::open(url, credential.as_ref())?)
             }
         };

@@ -8,10 +8,11 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::response::{LookupFailure, MAX_RESPONSE_BYTES, parse_response, sanitize_message};
+use super::response::{LookupFailure, MAX_RESPONSE_BYTES, parse_response};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::domain::lookup::ADDRESS_PLACEHOLDER;
+use crate::external::message::sanitize_message;
 use crate::http::{self, HttpClient, HttpClientError, describe_error, is_loopback};
 
 /// The characters that are percent-encoded: all except those that need no encoding anywhere in a

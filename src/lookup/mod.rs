@@ -2,13 +2,12 @@
 //! or calls an HTTP endpoint.
 //!
 //! `client` holds the configured lookups, limits concurrent queries and caches answers; `command`
-//! and `http` are the two transports; `credential` reads what an endpoint asks for; `request` is
-//! what the other system receives, `response` what may come back. A failed lookup has a result too:
-//! it gives the reason, and the configuration says what becomes of the request.
+//! and `http` are the two transports; `request` is what the other system receives, `response` what
+//! may come back. A failed lookup has a result too: it gives the reason, and the configuration says
+//! what becomes of the request.
 
 pub mod client;
 mod command;
-mod credential;
 mod http;
 pub mod request;
 pub mod response;

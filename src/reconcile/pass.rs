@@ -56,6 +56,7 @@ pub async fn run_pass_with_report(
     let mut report = PassReport {
         started,
         finished: started,
+        listed: false,
         pending_count: 0,
         calls: 0,
         dry_run,
@@ -99,6 +100,7 @@ async fn run_phases(
     report.pending_count = observation.pending_count;
     report.problems = std::mem::take(&mut observation.problems);
     report.deferral = observation.deferral;
+    report.listed = !observation.deferral.list_incomplete;
     if observation.snapshot.clock_skewed {
         report.problems.extend(clock_problem(ports));
     }

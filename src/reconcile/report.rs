@@ -51,6 +51,8 @@ pub struct PassReport {
     pub started: Time,
     /// When the pass finished.
     pub finished: Time,
+    /// Whether the list of pending bookings was read to its end, or as far as the pass needed it.
+    pub listed: bool,
     /// The number of pending bookings that were seen, regardless of whose they are.
     pub pending_count: usize,
     /// Calls sent to Cal.com.

@@ -25,6 +25,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "store",
                 "calcom",
                 "lookup",
+                "notify",
                 "page",
                 "control",
                 "config",
@@ -44,11 +45,13 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("store", vec!["domain"]),
         ("calcom", vec!["domain", "http"]),
         ("config", vec!["domain"]),
-        ("lookup", vec!["domain", "http"]),
+        ("lookup", vec!["domain", "http", "external"]),
+        ("notify", vec!["domain", "http", "external"]),
         ("page", vec!["control", "domain"]),
         ("sandbox", vec!["domain"]),
         ("domain", vec![]),
         ("http", vec![]),
+        ("external", vec!["domain"]),
         ("control", vec![]),
     ])
 }

@@ -19,6 +19,7 @@ mod doctor;
 mod large_pages;
 mod log_lines;
 mod metrics;
+mod notifications;
 mod page;
 mod pass;
 mod policy;

@@ -2,6 +2,7 @@
 //! `evaluate`, `report`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, ValueHint};
@@ -18,6 +19,14 @@ pub struct RunArgs {
     /// With --once: also look after confirmed bookings, whether that is due or not
     #[arg(long, value_parser = BoolishValueParser::new(), requires = "once")]
     pub watch: bool,
+    /// With --once: how long the notifications that are due may take; the next run continues
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration,
+        default_value = "30s"
+    )]
+    pub notify_within: Duration,
 }
 
 /// Run a pass now.

@@ -3,7 +3,9 @@
 use super::layout::{PageLayout, format_count};
 use super::unresolved;
 use crate::control::protocol::PassSummaryView;
-use crate::control::protocol::status::{FailingView, PageLinkView, StatusView, WatchStatus};
+use crate::control::protocol::status::{
+    DeadManView, FailingView, NotifyTargetView, PageLinkView, StatusView, WatchStatus,
+};
 
 /// Renders the status of the daemon.
 pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
@@ -61,6 +63,7 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     rows.extend(
         unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)),
     );
+    rows.extend(notify_rows(view, &at));
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
     if let Some(calls) = view.available_calls {
         rows.push(("calls", format!("{calls} could be sent now")));
@@ -82,6 +85,52 @@ pub fn render_page_link(view: &PageLinkView, page: &PageLayout) -> String {
         page.format_minute(&view.expires),
         view.url
     )
+}
+
+/// Returns the rows of the notifications: one for each target, and one for the dead-man switch.
+fn notify_rows(view: &StatusView, at: &dyn Fn(&str) -> String) -> Vec<(&'static str, String)> {
+    let targets = view.notify.iter();
+    let mut rows: Vec<(&'static str, String)> = targets
+        .map(|target| ("notify", format_target(target, at)))
+        .collect();
+    rows.extend(
+        view.dead_man
+            .as_ref()
+            .map(|calls| ("dead man", format_calls(calls, at))),
+    );
+    rows
+}
+
+fn format_target(target: &NotifyTargetView, at: &dyn Fn(&str) -> String) -> String {
+    let name = &target.name;
+    let mut text = match target.waiting_commits {
+        0 => format!("{name}: nothing waits"),
+        waiting => format!(
+            "{name}: {} not yet told of",
+            format_count(waiting, "commit")
+        ),
+    };
+    if let Some(since) = &target.failing_since {
+        let error = target.last_error.as_deref().unwrap_or("unknown");
+        text.push_str(&format!("; fails since {}: {error}", at(since)));
+    }
+    if target.dropped > 0 {
+        let last = target.last_dropped.as_deref().unwrap_or("unknown");
+        let dropped = format_count(target.dropped, "notification");
+        text.push_str(&format!("; {dropped} dropped, the last one {last}"));
+    }
+    text
+}
+
+fn format_calls(calls: &DeadManView, at: &dyn Fn(&str) -> String) -> String {
+    let last = match &calls.last_call_at {
+        Some(last) => format!("last called {}", at(last)),
+        None => "not called yet".to_owned(),
+    };
+    match &calls.last_error {
+        Some(error) => format!("{last}; fails: {error}"),
+        None => last,
+    }
 }
 
 /// Returns the rows of the decisions that fail again and again.

@@ -76,6 +76,10 @@ fn the_examples_hold_the_defaults_and_raise_no_warning() {
     let config = loaded.config;
     // Keys without a default are as in the example, and all others are left out.
     let required_keys_only = "\
+[[notify]]
+name = 'operators'
+kinds = ['review-needed', 'passes-failing', 'key-refused']
+command = ['/usr/local/bin/notify']
 [[lookup]]
 name = 'members'
 command = ['/usr/local/bin/members', '--json']

@@ -50,6 +50,12 @@ pub struct StatusView {
     /// limit that maitred may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_calls: Option<usize>,
+    /// The targets of notifications, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<NotifyTargetView>,
+    /// The dead-man switch; absent if none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_man: Option<DeadManView>,
 }
 
 /// A link to the daemon's web page.
@@ -61,6 +67,49 @@ pub struct PageLinkView {
     pub url: String,
     /// When the link ends if no browser has opened it. RFC 3339 in UTC.
     pub expires: String,
+}
+
+/// What a target of notifications has received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyTargetView {
+    /// The name of the target.
+    pub name: String,
+    /// How the target is reached: `command`, `post` or `mail`.
+    pub transport: String,
+    /// The number of the last commit whose notifications were all delivered or dropped.
+    pub delivered_to: u64,
+    /// How many later commits there are.
+    pub waiting_commits: u64,
+    /// How many notifications were delivered.
+    pub delivered: u64,
+    /// When the last one was delivered. RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_delivered_at: Option<String>,
+    /// Since when deliveries fail. RFC 3339 in UTC; absent while they succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+    /// Why the last delivery failed; absent while deliveries succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When the next delivery is tried. RFC 3339 in UTC; absent if nothing has to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<String>,
+    /// How many notifications were dropped, because the target did not accept them for too long.
+    pub dropped: u64,
+    /// The kind and the id of the last one that was dropped, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_dropped: Option<String>,
+}
+
+/// The calls of the dead-man switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadManView {
+    /// When the last call succeeded. RFC 3339 in UTC; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_call_at: Option<String>,
+    /// Why the last call failed; absent after a call that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// What needs an operator's attention, counted up to a thousand of each kind.

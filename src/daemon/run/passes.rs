@@ -87,6 +87,7 @@ impl Loop {
         let metrics = &self.daemon.metrics;
         metrics.record_watch(watch_report, stopped.as_ref(), stopping);
         metrics.request_export();
+        self.daemon.outbox.wake();
         let now = (self.daemon.clock)();
         if let Some(awaiting) = self.awaiting_watch.take() {
             answer_with_watch(awaiting, watch_report, stopped.as_ref());
@@ -261,6 +262,7 @@ impl Loop {
             steps = report.steps.len(),
             "pass ended"
         );
+        self.daemon.outbox.record_success(report, now);
         self.timetable.record_pass_success(report.more, now);
     }
 
@@ -268,6 +270,7 @@ impl Loop {
         let first = self.passes == 0 && self.last_error.is_none();
         let failure = Failure::from(&error);
         self.last_error = Some(failure.to_string());
+        self.daemon.outbox.record_failure(&failure, now);
         // Only an operator can correct a refused key or a ledger of another account.
         let is_foreign_ledger = matches!(error, PassError::ForeignLedger(_));
         let server = self.daemon.calendar.server();

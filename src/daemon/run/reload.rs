@@ -6,6 +6,7 @@ use super::Loop;
 use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::daemon::calendar;
+use crate::daemon::outbox::opened::OpenedNotifications;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::Session;
 
@@ -51,6 +52,13 @@ impl Loop {
                 return;
             }
         };
+        let notifications = match OpenedNotifications::open(&loaded.config) {
+            Ok(notifications) => notifications,
+            Err(error) => {
+                tracing::error!("the configuration in force does not change: {error}");
+                return;
+            }
+        };
         for finding in &loaded.warnings {
             // The whole text may name people; `maitred check` shows it.
             let line = finding.position.as_ref().map(|place| place.line);
@@ -70,6 +78,7 @@ impl Loop {
         self.daemon
             .metrics
             .set_file(loaded.config.metrics.file.clone());
+        self.daemon.outbox.replace(notifications);
         self.policy = Arc::new(loaded.config.policy.clone());
         let now = (self.daemon.clock)();
         self.timetable

@@ -86,12 +86,14 @@ impl Loop {
         let now = (self.daemon.clock)();
         let paused = self.paused;
         let wakes = self.daemon.wakes.clone();
+        let outbox = Arc::clone(&self.daemon.outbox);
         tokio::spawn(async move {
             let result: Result<CommandResult, Refusal> = store
                 .maintain(move |store| {
                     operator_log::run_and_log(store, &policy, now, &command, uid)
                 })
                 .await;
+            outbox.wake();
             let response = match result {
                 Ok(CommandResult::ReviewResult(view)) => {
                     // The loop outlives this task except at its end, when no further pass runs.

@@ -46,6 +46,8 @@ impl Loop {
             log_sequence: 0,
             policy: self.policy.hash.clone(),
             available_calls: Some(self.daemon.calendar.available_calls()),
+            notify: self.daemon.outbox.target_views(),
+            dead_man: self.daemon.outbox.dead_man_view(),
         };
         tokio::spawn(async move {
             let result = store
@@ -113,7 +115,13 @@ fn add_store_counts(
     let is_failing = |request: &&Request| request.failures > 0 || waits(request).is_some();
     let mut failing: Vec<&Request> = intents.iter().filter(is_failing).collect();
     failing.sort_by_key(|request| std::cmp::Reverse(request.failures));
+    let head = store.head().seq;
+    let mut notify = status.notify;
+    for target in &mut notify {
+        target.waiting_commits = head.saturating_sub(target.delivered_to);
+    }
     Ok(StatusView {
+        notify,
         open_intents: intents.len(),
         counts: AttentionCounts {
             failing_intents: failing.len(),
@@ -126,7 +134,7 @@ fn add_store_counts(
             .take(MAX_FAILING)
             .map(|request| failing_view(request, waits(request)))
             .collect(),
-        log_sequence: store.head().seq,
+        log_sequence: head,
         ..status
     })
 }

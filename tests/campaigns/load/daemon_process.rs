@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use maitred::daemon::calendar;
 use maitred::daemon::metrics::registry::Metrics;
+use maitred::daemon::outbox::opened::OpenedNotifications;
+use maitred::daemon::outbox::outbox::{Outbox, OutboxPlace};
 use maitred::daemon::process::open_store;
 use maitred::daemon::run::{self, run};
 use maitred::daemon::timetable::{DueTimes, ScheduledJob};
@@ -184,7 +186,11 @@ impl DaemonInChild {
         let (store, thread) = StoreHandle::start(store).unwrap();
         let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
         let (tells, ends) = mpsc::channel(WAKE_QUEUE_LENGTH);
+        let notifications = OpenedNotifications::open(&config).unwrap();
+        let place = OutboxPlace::new(&config).unwrap_or_else(|error| panic!("{error}"));
+        let outbox = Outbox::start(place, notifications, &store, &clock.clock());
         let daemon = run::Daemon {
+            outbox: Arc::new(outbox),
             metrics: Metrics::new(None, begins),
             lookups: Arc::new(LookupClient::open(&config.lookups).unwrap()),
             config,

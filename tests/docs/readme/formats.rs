@@ -1,5 +1,5 @@
-//! Compares `docs/formats/` with what the program writes: the JSON of every command and the facts
-//! of the log.
+//! Compares `docs/formats/` with what the program writes: the JSON of every command, of notifications,
+//! and the facts of the log.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +13,16 @@ use super::{command_names, rehearsal, schema};
 
 const SCHEMAS: &str = "docs/formats/commands.schema.json";
 
+const NOTIFICATION_SCHEMA: &str = "docs/formats/notifications.schema.json";
+
 /// The variable that makes the test write the schemas again after a change of the types.
 pub const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
-const COMMANDS: [(&str, &str, &str); 37] = [
+const COMMANDS: [(&str, &str, &str); 38] = [
     ("check", "maitred check", "CheckView"),
     ("config show", "maitred config show", "ConfigView"),
+    ("notify test", "maitred notify test", "NotifyTestView"),
     ("init", "maitred init", "InitView"),
     ("plan", "maitred plan", "PassView"),
     ("run", "maitred run --once --watch", "PassView"),
@@ -170,21 +173,62 @@ fn document() -> Value {
     schema::document(&roots)
 }
 
+fn notification_document() -> Value {
+    schema::titled_document(
+        &["NotificationView"],
+        "What maitred sends to the targets of notifications",
+        "A notification is a NotificationView; docs/formats/notifications.md explains its fields.",
+    )
+}
+
 fn path(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
 #[test]
 fn the_schemas_match_the_types() {
-    let text = schema::text(&document());
-    if std::env::var_os(WRITE_VARIABLE).is_some() {
-        fs::write(path(SCHEMAS), &text).unwrap();
+    let files = [
+        (SCHEMAS, document()),
+        (NOTIFICATION_SCHEMA, notification_document()),
+    ];
+    for (file, document) in files {
+        let text = schema::text(&document);
+        if std::env::var_os(WRITE_VARIABLE).is_some() {
+            fs::write(path(file), &text).unwrap();
+        }
+        let stored = fs::read_to_string(path(file)).unwrap_or_default();
+        assert!(
+            stored == text,
+            "{file}: run {WRITE_VARIABLE}=1 cargo test --test docs schemas, and look at the difference"
+        );
     }
-    let stored = fs::read_to_string(path(SCHEMAS)).unwrap_or_default();
-    assert!(
-        stored == text,
-        "run {WRITE_VARIABLE}=1 cargo test --test docs schemas, and look at the difference"
-    );
+}
+
+#[test]
+fn notifications_fit_their_schema() {
+    let document = notification_document();
+    let root = &document["$defs"]["NotificationView"];
+    let page = fs::read_to_string(path("docs/formats/notifications.md")).unwrap();
+    let (_, example) = page.split_once("```json\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let mut shell = PageShell::start();
+    shell.run_page("README.md", &rehearsal()).unwrap();
+    let target = "[[notify]]\nname = \"file\"\nkinds = [\"decision\"]\n\
+                  command = [\"/bin/sh\", \"-c\", \"cat >> told.jsonl\"]\n";
+    shell.write_file("target.toml", target);
+    let told = "cat config.toml target.toml > notify.toml && \
+                maitred --config notify.toml notify test > out && cat told.jsonl";
+    let told = shell.output_of(told);
+    for text in [example, &told] {
+        let value: Value = serde_json::from_str(text.trim()).unwrap();
+        schema::check(&document, root, &value, "").unwrap_or_else(|why| panic!("{why}: {text}"));
+    }
+    for field in root["properties"].as_object().unwrap().keys() {
+        assert!(
+            page.contains(&format!("`{field}`")),
+            "{field} is not described"
+        );
+    }
 }
 
 #[test]

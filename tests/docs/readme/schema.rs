@@ -1,4 +1,4 @@
-//! JSON Schemas of what commands print, made from the types in `src`: a field of a type is a
+//! JSON Schemas of what commands print and of notifications, made from the types in `src`: a field of a type is a
 //! property, and its documentation comment is the description. Only what these types use is
 //! understood.
 
@@ -9,7 +9,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 /// The files that contain the types.
-const SOURCES: [&str; 3] = ["src/control", "src/cli/init.rs", "src/control/policy.rs"];
+const SOURCES: [&str; 4] = [
+    "src/control",
+    "src/cli/init.rs",
+    "src/control/policy.rs",
+    "src/notify/view.rs",
+];
 
 /// Any JSON value.
 const ANY_TYPE: [&str; 6] = ["string", "number", "boolean", "array", "object", "null"];
@@ -31,8 +36,17 @@ pub struct Field {
     flatten: bool,
 }
 
-/// Returns the schema of all types that the roots need.
+/// Returns the schema of all types that the roots need, for what commands print.
 pub fn document(roots: &[&str]) -> Value {
+    titled_document(
+        roots,
+        "What maitred prints with --format json",
+        "docs/formats/commands.md says which command prints which of these.",
+    )
+}
+
+/// Returns the schema of all types that the roots need.
+pub fn titled_document(roots: &[&str], title: &str, description: &str) -> Value {
     let shapes = shapes();
     let mut definitions = BTreeMap::new();
     let mut open: Vec<String> = roots.iter().map(|root| (*root).to_owned()).collect();
@@ -48,8 +62,8 @@ pub fn document(roots: &[&str]) -> Value {
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What maitred prints with --format json",
-        "description": "docs/formats/commands.md says which command prints which of these.",
+        "title": title,
+        "description": description,
         "$defs": definitions,
     })
 }

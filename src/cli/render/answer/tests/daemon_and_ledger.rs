@@ -66,6 +66,49 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
 }
 
 #[test]
+fn status_tells_what_the_targets_of_notifications_have_received() {
+    let answer = status(json!({
+        "notify": [
+            {
+                "name": "operators",
+                "transport": "command",
+                "delivered_to": 912,
+                "waiting_commits": 0,
+                "delivered": 3,
+                "last_delivered_at": "2026-12-01T08:00:00Z",
+                "dropped": 0,
+            },
+            {
+                "name": "crm",
+                "transport": "post",
+                "delivered_to": 900,
+                "waiting_commits": 12,
+                "delivered": 40,
+                "failing_since": "2026-12-01T07:00:00Z",
+                "last_error": "it answered 500",
+                "dropped": 2,
+                "last_dropped": "decision 9d3a9e6c at 2026-12-01T06:00:00Z",
+            },
+        ],
+        "dead_man": {"last_call_at": "2026-12-01T08:59:51Z", "last_error": "it answered 503"},
+    }));
+    let text = render(answer);
+    let mut lines = text.lines();
+    let shown: Vec<&str> = lines
+        .by_ref()
+        .skip_while(|line| !line.starts_with("  notify"))
+        .take_while(|line| !line.starts_with("  charges"))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    notify      operators: nothing waits
+    notify      crm: 12 commits not yet told of; fails since 2026-12-01 07:00:00 UTC (2 hours ago):
+                it answered 500; 2 notifications dropped, the last one decision 9d3a9e6c at
+                2026-12-01 06:00 UTC
+    dead man    last called 2026-12-01 08:59:51 UTC (9 seconds ago); fails: it answered 503
+    ");
+}
+
+#[test]
 fn verify_says_whether_log_and_store_agree() {
     let sound = json!({
         "schema": 1,

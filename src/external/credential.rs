@@ -1,4 +1,5 @@
-//! Reads the credential of an HTTP endpoint from its file.
+//! Reads a credential from its file: the token of an endpoint, the key of a signature, a password, a
+//! secret URL.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -17,18 +18,21 @@ const MAX_CREDENTIAL: usize = 4096;
 pub enum CredentialError {
     /// The file cannot be read.
     #[error(
-        "failed to read {file} (credential-file; the user that runs maitred must be able to read it): \
-         {source}"
+        "failed to read {file} ({key}; the user that runs maitred must be able to read it): {source}"
     )]
     Read {
+        /// The key of the configuration that names the file.
+        key: &'static str,
         /// The path of the file.
         file: SecretPath,
         /// The system's error.
         source: io::Error,
     },
     /// The file does not hold one word that can be sent.
-    #[error("the content of {file} (credential-file) {flaw}")]
+    #[error("the content of {file} ({key}) {flaw}")]
     Unusable {
+        /// The key of the configuration that names the file.
+        key: &'static str,
         /// The path of the file.
         file: SecretPath,
         /// What the file holds; never the credential itself.
@@ -36,17 +40,23 @@ pub enum CredentialError {
     },
 }
 
-/// Reads the credential, which is one word.
+/// Reads the credential, which is one word. `key` is the key of the configuration that names the
+/// file.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or does not hold one word.
-pub(super) fn read_credential(path: &SecretPath) -> Result<SecretString, CredentialError> {
+pub fn read_credential(
+    path: &SecretPath,
+    key: &'static str,
+) -> Result<SecretString, CredentialError> {
     let shown = path.shown_if(fs::symlink_metadata(path.path()).is_ok());
     let failed = |source| CredentialError::Read {
+        key,
         file: shown.clone(),
         source,
     };
     let unusable = |flaw| CredentialError::Unusable {
+        key,
         file: shown.clone(),
         flaw,
     };
@@ -98,7 +108,7 @@ mod tests {
         ];
         for (held, expect) in rows {
             fs::write(&path, held).unwrap();
-            match (read_credential(&file(path.clone())), expect) {
+            match (read_credential(&file(path.clone()), "key-file"), expect) {
                 (Ok(_), None) => {}
                 (Err(error), Some(expect)) => {
                     let text = format!("{error} {error:?}");
@@ -108,21 +118,23 @@ mod tests {
                 (got, _) => panic!("{held:?}: {got:?}"),
             }
         }
-        let missing = read_credential(&file(folder.path().join("none"))).unwrap_err();
-        assert!(missing.to_string().contains("No such file"), "{missing}");
+        let missing = read_credential(&file(folder.path().join("none")), "key-file");
+        let missing = missing.unwrap_err().to_string();
+        assert!(missing.contains("No such file"), "{missing}");
+        assert!(missing.contains("(key-file;"), "{missing}");
     }
     #[test]
     fn a_credential_in_place_of_its_path_is_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         for text in ["hunter2-Zq9", &"hunter2".repeat(1_000)] {
             let path = SecretPath::new(folder.path().join(text), true);
-            let error = read_credential(&path).unwrap_err();
+            let error = read_credential(&path, "key-file").unwrap_err();
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("hunter2"), "{shown}");
         }
         let path = SecretPath::new(folder.path().join("token.txt"), true);
         fs::write(path.path(), "").unwrap();
-        let error = read_credential(&path).unwrap_err().to_string();
+        let error = read_credential(&path, "key-file").unwrap_err().to_string();
         assert!(error.contains("token.txt"), "{error}");
     }
 }
