@@ -235,6 +235,7 @@ fn snapshot() -> Snapshot {
         ledger_is_empty: false,
         restore_pending: false,
         clock_skewed: false,
+        paused_gates: BTreeMap::new(),
     }
 }
 

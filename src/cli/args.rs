@@ -10,6 +10,7 @@ use self::account::AccountArgs;
 use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, InitArgs, LedgerArgs, RestoreArgs};
+use self::operation::{PauseArgs, ResumeArgs, StatusArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, ReportArgs, RunArgs};
 #[cfg(feature = "sandbox")]
 use self::sandbox::SandboxArgs;
@@ -20,6 +21,7 @@ pub mod account;
 pub mod credits;
 pub mod decisions;
 pub mod ledger;
+pub mod operation;
 pub mod passes;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -329,14 +331,19 @@ Examples:
   maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the host\""
     )]
     Unresolved(UnresolvedArgs),
-    /// Say how the daemon is
+    /// Say how things are: the daemon, what waits and why, and what needs a person
     #[command(
         display_order = 13,
         after_help = "\
-Example:
-  maitred status --format json"
+With --check, the exit code is 0 if everything is in order, 4 if something is unfinished or needs a
+person, and 69 if no daemon runs or Cal.com cannot be reached; 75, 77 and 78 are as below. Where a timer
+runs `maitred run --once`, the last run counts, and 69 means that it is too long ago.
+
+Examples:
+  maitred status --format json
+  maitred status --check --max-age 1h"
     )]
-    Status,
+    Status(StatusArgs),
     /// Print a link that logs a browser in to the daemon's web page
     #[command(
         display_order = 13,
@@ -347,22 +354,38 @@ Example:
   maitred page"
     )]
     Page,
-    /// Start no more passes until `resume`; requests wait
+    /// Start no more passes and watches until `resume`, or leave the requests of one gate pending
     #[command(
         display_order = 14,
         after_help = "\
-Example:
-  maitred pause"
+The pause is recorded in the ledger, so it survives a restart, and `maitred run --once` respects it. A
+recorded decision about a request of a paused gate is still finished.
+
+Examples:
+  maitred pause --reason \"the host is ill\"
+  maitred pause --for 2h --gate book-club --reason \"prices change at noon\""
     )]
-    Pause,
-    /// Start passes again
+    Pause(PauseArgs),
+    /// End a pause: a pass starts at once
     #[command(
         display_order = 15,
         after_help = "\
-Example:
-  maitred resume"
+Examples:
+  maitred resume
+  maitred resume --gate book-club"
     )]
-    Resume,
+    Resume(ResumeArgs),
+    /// Have the daemon read and check the configuration, and use it if it has no error
+    #[command(
+        display_order = 15,
+        after_help = "\
+Prints what changed. If the configuration is refused, the command prints what `maitred check` finds, ends
+with 78, and the daemon continues with the configuration that it has.
+
+Example:
+  maitred reload"
+    )]
+    Reload,
     /// Have the daemon look now, and print the report
     #[command(
         display_order = 16,

@@ -4,19 +4,17 @@
 use super::args::Format;
 use super::context::runtime;
 use super::context::{Context, print};
-use super::render::layout::PageLayout;
+use super::render::reload::render_results;
 use super::render::sanitize;
-use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::config::parse::Loaded;
 use crate::config::schema::printable_text;
 use crate::control::exit;
 use crate::control::protocol::{CheckResultView, CheckView, Refusal, SCHEMA};
-use crate::daemon::calendar;
+use crate::daemon::config_check::{diagnostic_result, open_calendar};
 use crate::daemon::doctor::check_result::{error, ok};
 use crate::daemon::doctor::{calendar as server, machine};
-use crate::daemon::error_chain::error_chain;
 use crate::daemon::failure::Failure;
 use crate::daemon::outbox::opened::OpenedNotifications;
 
@@ -29,7 +27,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
     let mut findings = Vec::new();
     match load(&context.global.config) {
         Ok(loaded) => {
-            findings.extend(loaded.warnings.iter().map(to_check_finding));
+            findings.extend(loaded.warnings.iter().map(diagnostic_result));
             findings.push(ok("configuration", summary(context, &loaded)));
             findings.extend(machine::check_metrics_file(&loaded.config));
             if live {
@@ -39,7 +37,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
             check_key_and_calendar(context, &loaded, live, &mut findings)?;
         }
         Err(LoadError::Invalid(diagnostics)) => {
-            findings.extend(diagnostics.0.iter().map(to_check_finding))
+            findings.extend(diagnostics.0.iter().map(diagnostic_result))
         }
         Err(error) => return Err(Failure::from(error).into()),
     }
@@ -51,7 +49,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         results: findings,
     };
     let text = match context.global.format {
-        Format::Plain | Format::Html => render_plain(&view, &context.page()),
+        Format::Plain | Format::Html => render_results(&view.results, &context.page()),
         Format::Json => render_json(&view),
     };
     print(text.as_bytes())?;
@@ -64,29 +62,12 @@ fn check_key_and_calendar(
     live: bool,
     findings: &mut Vec<CheckResultView>,
 ) -> Result<(), Refusal> {
-    match calendar::load_key(&loaded.config) {
-        Ok(key) => {
-            findings.push(ok("key", format!("found in {}", key.origin)));
-            findings.extend(key.warnings.iter().map(to_check_finding));
-        }
-        Err(why) => {
-            // The text says what to do.
-            let text = format!("failed to {}", error_chain(&why));
-            findings.push(error("key", text, ""));
-            return Ok(());
-        }
-    }
-    let calendar = match calendar::open(&loaded.config, &context.clock, None) {
-        Ok(opened) => opened.calendar,
-        Err(why) => {
-            let help = "see the section [calcom] of the configuration";
-            findings.push(error("calcom", why.to_string(), help));
-            return Ok(());
-        }
+    let Some(opened) = open_calendar(loaded, &context.clock, None, findings) else {
+        return Ok(());
     };
     if live {
         let examined = runtime()?.block_on(server::examine(
-            calendar.as_ref(),
+            opened.calendar.as_ref(),
             &loaded.config,
             &context.clock,
         ));
@@ -131,53 +112,6 @@ fn summary(context: &Context, loaded: &Loaded) -> String {
         loaded.config.schedule.poll,
         loaded.config.policy.hash
     )
-}
-
-fn to_check_finding(finding: &Diagnostic) -> CheckResultView {
-    let (level, exit) = match finding.severity {
-        Severity::Error => ("error", exit::CONFIGURATION),
-        Severity::Warning => ("warning", exit::DONE),
-    };
-    let position = finding.position.as_ref().map_or_else(String::new, |place| {
-        format!(":{}:{}", place.line, place.column)
-    });
-    let excerpt = finding
-        .position
-        .as_ref()
-        .and_then(|place| place.excerpt.as_ref())
-        .map_or_else(String::new, |excerpt| format!(": {}", excerpt.text.trim()));
-    CheckResultView {
-        level: level.to_owned(),
-        exit,
-        subject: format!("{}{position} {}", finding.file, finding.key)
-            .trim()
-            .to_owned(),
-        text: format!("{}{excerpt}", finding.problem),
-        help: finding.help.clone(),
-    }
-}
-
-fn render_plain(view: &CheckView, page: &PageLayout) -> String {
-    let mut text = String::new();
-    for finding in &view.results {
-        text.push_str(&format!(
-            "{:<8} {}: {}\n",
-            finding.level,
-            page.render_text(&finding.subject),
-            page.render_text(&finding.text)
-        ));
-        if !finding.help.is_empty() {
-            text.push_str(&format!("         {}\n", page.render_text(&finding.help)));
-        }
-    }
-    let count = |level: &str| view.results.iter().filter(|f| f.level == level).count();
-    let (errors, warnings) = (count("error"), count("warning"));
-    text.push_str(&format!(
-        "{errors} {}, {warnings} {}\n",
-        if errors == 1 { "error" } else { "errors" },
-        if warnings == 1 { "warning" } else { "warnings" },
-    ));
-    text
 }
 
 fn render_json(view: &CheckView) -> String {

@@ -8,11 +8,13 @@ use super::context::Context;
 use super::context::print_result;
 use super::execute::execute;
 use super::time::TimeContext;
-use super::{backup, export, file, pin, to_command};
+use super::{backup, export, file, pin, status_check, to_command};
+use crate::config::model::Config;
 use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
+use crate::daemon::offline;
 
 /// Runs the command, and prints the answer.
 ///
@@ -20,6 +22,11 @@ use crate::control::protocol::{Command, CommandResult, Refusal};
 /// Returns a refusal if neither the daemon nor the store can be asked, or if the command is
 /// refused.
 pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Result<u8, Refusal> {
+    if let StoreCommand::Status(args) = store_command
+        && args.check
+    {
+        return status_check::run(context, args);
+    }
     let read_time_context = || {
         Ok(TimeContext {
             now: (context.clock)(),
@@ -40,7 +47,15 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
             return Ok(exit_code(store_command, &result));
         }
     };
-    let result = execute(context, &config, command)?;
+    let result = match execute(context, &config, command) {
+        Ok(result) => result,
+        Err(refusal) => {
+            if matches!(store_command, StoreCommand::Status(_)) {
+                print_timer_status(context, &config, &refusal)?;
+            }
+            return Err(refusal);
+        }
+    };
     match (store_command, result) {
         (StoreCommand::Credits(CreditsArgs::Export(args)), CommandResult::CreditsExport(first)) => {
             export::export_credits(context, &config, args.out.as_deref(), first)
@@ -61,6 +76,21 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
     }
 }
 
+/// Prints what the ledger and the last run of a timer say, if no daemon runs and a timer starts the
+/// passes.
+fn print_timer_status(
+    context: &Context,
+    config: &Config,
+    refusal: &Refusal,
+) -> Result<(), Refusal> {
+    if refusal.exit == exit::UNREACHABLE
+        && let Some(status) = offline::timer_status(config, &context.clock)?
+    {
+        print_result(context, &CommandResult::Status(status))?;
+    }
+    Ok(())
+}
+
 /// Asks the daemon while the configuration is wrong, if the command needs nothing but the daemon's
 /// socket. The daemon keeps running with its previous configuration.
 fn ask_the_daemon(
@@ -77,6 +107,8 @@ fn ask_the_daemon(
         return Err(refusal);
     };
     match client::send_command(&socket, command.clone()) {
+        // The answer of a reload says what is wrong with the configuration.
+        Ok(result @ CommandResult::Reload(_)) => Ok(result),
         Ok(result) => {
             tracing::warn!(
                 "the configuration {} cannot be used now (see `maitred check`); the daemon \
@@ -104,6 +136,11 @@ fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
             }
         }
         (StoreCommand::Pass(_), CommandResult::Pass(view)) => super::run::exit_code(view),
+        (StoreCommand::Reload, CommandResult::Reload(view)) if !view.accepted => {
+            let mut results = view.results.iter();
+            let error = results.find(|result| result.level == "error");
+            error.map_or(exit::CONFIGURATION, |error| error.exit)
+        }
         (StoreCommand::Ledger(_), CommandResult::Verify(view)) if !view.differences.is_empty() => {
             exit::FAILED
         }

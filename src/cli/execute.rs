@@ -29,9 +29,7 @@ pub fn execute(
         return offline::run_command(config, &context.clock, &command);
     }
     match command {
-        Command::Plan {} => {
-            super::run::run_passes(context, config, RunMode::DryWatch, NOTIFY_WITHIN)
-        }
+        Command::Plan {} => super::run::run_passes(context, config, RunMode::Plan, NOTIFY_WITHIN),
         command => Err(refuse_not_running(config, &command)),
     }
 }

@@ -29,6 +29,7 @@ pub mod report;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod status_check;
 pub mod terminal;
 pub mod time;
 pub mod to_command;

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use super::args::Format;
 use super::render::refusal;
 use crate::control::protocol::Refusal;
+use crate::daemon::telemetry;
 
 /// Prints to standard output.
 ///
@@ -22,6 +23,10 @@ pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
     let text = match format {
         Format::Plain | Format::Html => refusal::render_plain(refusal),
         Format::Json => refusal::render_json(refusal),
+    };
+    let text = match telemetry::stderr_is_journal() {
+        true => telemetry::mark_as_error(&text),
+        false => text,
     };
     let _ = write(&mut io::stderr().lock(), text.as_bytes());
     refusal.exit

@@ -9,11 +9,13 @@ use super::context::print_result;
 use super::context::runtime;
 use crate::config::model::Config;
 use crate::control::exit;
-use crate::control::protocol::{CommandResult, PassView, Refusal};
+use crate::control::protocol::{CommandResult, PassSummaryView, PassView, Refusal};
 use crate::daemon::calendar;
 use crate::daemon::failure::Failure;
+use crate::daemon::last_run::LastRun;
 use crate::daemon::metrics::registry::Metrics;
 use crate::daemon::offline::{RunMode, run_once};
+use crate::daemon::ownership;
 use crate::daemon::process::run_daemon;
 
 /// The code of the problem that clocks differ, as passes and watches report it.
@@ -32,16 +34,49 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
             (false, true) => RunMode::Watch,
             (false, false) => RunMode::Run,
         };
-        let answer = run_passes(context, &config, mode, args.notify_within)?;
-        print_result(context, &answer)?;
-        return match &answer {
-            CommandResult::Pass(view) => finish(view),
-            _ => Ok(exit::FAILED),
-        };
+        let ended = run_and_print(context, &config, mode, args.notify_within);
+        if !args.dry_run {
+            remember(context, &config, &ended);
+        }
+        return ended.map(|(code, _)| code);
     }
     let path = context.global.config.clone();
     runtime()?.block_on(run_daemon(config, path, Arc::clone(&context.clock)))?;
     Ok(exit::DONE)
+}
+
+/// Runs passes and prints their report. Returns the exit code, and the last pass if the run reached
+/// its end.
+fn run_and_print(
+    context: &Context,
+    config: &Config,
+    mode: RunMode,
+    notify_within: Duration,
+) -> Result<(u8, Option<PassSummaryView>), Refusal> {
+    let answer = run_passes(context, config, mode, notify_within)?;
+    print_result(context, &answer)?;
+    match answer {
+        CommandResult::Pass(view) => Ok((finish(&view)?, Some(view.pass))),
+        _ => Ok((exit::FAILED, None)),
+    }
+}
+
+/// Remembers how the run ended, for `status` where no daemon runs.
+fn remember(
+    context: &Context,
+    config: &Config,
+    ended: &Result<(u8, Option<PassSummaryView>), Refusal>,
+) {
+    // A file of another user would keep that user from writing the next one.
+    if ownership::check_owner(config.state_dir()).is_err() {
+        return;
+    }
+    let now = (context.clock)();
+    let run = match ended {
+        Ok((code, pass)) => LastRun::ended(now, *code, "", pass.clone()),
+        Err(refusal) => LastRun::ended(now, refusal.exit, &refusal.text, None),
+    };
+    run.save(config.state_dir());
 }
 
 /// Runs passes once, without a daemon.

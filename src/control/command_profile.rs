@@ -60,7 +60,11 @@ impl Command {
     /// Returns what the command needs and does.
     pub fn profile(&self) -> CommandProfile {
         match self {
-            Self::Status {} | Self::Page {} | Self::Pause {} | Self::Resume {} => DAEMON_STATE,
+            Self::Status {} | Self::Page {} | Self::Reload {} => DAEMON_STATE,
+            Self::Pause(_) | Self::Resume { .. } => CommandProfile {
+                needs_socket_only: true,
+                ..STORE_WRITE
+            },
             Self::Plan {} => CommandProfile {
                 answered_by: AnsweredBy::Daemon,
                 ledger_access: LedgerAccess::ReadIfPresent,

@@ -13,7 +13,7 @@ use self::account::{
 use self::charges::{ChargeView, ChargesView, WatchView};
 use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
 use self::review::{OperatorReviewView, ReviewCommand, ReviewResultView, ReviewsView};
-use self::status::{PageLinkView, StatusView};
+use self::status::{PageLinkView, ReloadView, StatusView};
 use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
 pub mod account;
@@ -98,10 +98,17 @@ pub enum Command {
     Status {},
     /// Make a link that logs one browser in to the daemon's web page.
     Page {},
-    /// Start no passes until `resume`; open work waits.
-    Pause {},
-    /// Start passes again after `pause`; one is due immediately.
-    Resume {},
+    /// Start no passes and no watches until `resume`, or decide nothing about the requests of one
+    /// gate.
+    Pause(PauseCommand),
+    /// End the pause of everything, or that of one gate. A pass is due immediately.
+    Resume {
+        /// The gate; absent: everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<String>,
+    },
+    /// Read and check the configuration, and use it from now on if it has no error.
+    Reload {},
     /// Give credits to an account.
     Grant(GrantCommand),
     /// Take credits back from an account.
@@ -270,6 +277,20 @@ pub enum Command {
     },
 }
 
+/// A pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseCommand {
+    /// The gate; absent: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// After how many seconds the pause ends by itself; absent: `resume` ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Why; recorded in the ledger.
+    pub reason: String,
+}
+
 /// A grant of credits to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -361,6 +382,8 @@ pub enum CommandResult {
     Status(StatusView),
     /// A link to the daemon's web page.
     PageLink(PageLinkView),
+    /// What a reload changed, or why it was refused.
+    Reload(ReloadView),
     /// A grant or a revocation.
     GrantRecord(GrantRecordView),
     /// What an import did, or would do.

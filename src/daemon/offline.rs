@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::commands::operator_log;
+use super::commands::{operator_log, status};
 use super::error_chain::error_chain;
 use super::failure::Failure;
+use super::last_run::LastRun;
 use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
 use super::outbox::opened::OpenedNotifications;
@@ -24,9 +25,12 @@ use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::{Config, StoreConfig};
 use crate::control::command_profile::LedgerAccess;
+use crate::control::exit;
+use crate::control::protocol::status::{StatusView, WatchStatus};
 use crate::control::protocol::{Command, CommandResult, Refusal};
+use crate::domain::pause::Pause;
 use crate::domain::plan::Problem;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Time};
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
@@ -42,6 +46,8 @@ pub enum RunMode {
     DryRun,
     /// Writes nothing anywhere; also shows a watch, whether one is due or not.
     DryWatch,
+    /// The same, also while everything is paused: what a pass would do.
+    Plan,
     /// Runs passes, and a watch when one is due.
     Run,
     /// Runs passes and a watch.
@@ -50,8 +56,44 @@ pub enum RunMode {
 
 impl RunMode {
     fn is_dry(self) -> bool {
-        matches!(self, Self::DryRun | Self::DryWatch)
+        matches!(self, Self::DryRun | Self::DryWatch | Self::Plan)
     }
+}
+
+/// Returns the status when no daemon runs and a timer starts the passes, with how the last run
+/// ended; `None` if no run from a timer is known.
+///
+/// # Errors
+/// Fails when the ledger cannot be read.
+pub fn timer_status(config: &Config, clock: &Clock) -> Result<Option<StatusView>, Refusal> {
+    let Some(last_run) = LastRun::load(config.state_dir()) else {
+        return Ok(None);
+    };
+    let store = open_store_for(config, clock, &Command::Status {})?;
+    let CommandResult::Status(status) =
+        status::without_daemon(store.as_ref(), &config.policy, clock())?
+    else {
+        return Ok(None);
+    };
+    let watch_state = WatchState::load(config.state_dir());
+    let is_failed = !matches!(last_run.exit, exit::DONE | exit::UNRESOLVED);
+    let view = StatusView {
+        last_pass: last_run.pass,
+        last_error: is_failed.then_some(last_run.error),
+        last_error_exit: is_failed.then_some(last_run.exit),
+        watch: WatchStatus {
+            last_watch_at: watch_state.last_watch.map(views::format_time),
+            last_audit_at: watch_state.last_audit.map(views::format_time),
+            ..status.watch
+        },
+        ..status
+    };
+    Ok(Some(view))
+}
+
+/// Returns when the last run from a timer ended; `None` if none is known.
+pub fn last_run_at(config: &Config) -> Option<Time> {
+    LastRun::load(config.state_dir())?.finished.parse().ok()
 }
 
 /// Carries out a command that needs only the store.
@@ -238,6 +280,17 @@ async fn run_passes_and_watch(
     metrics: &Metrics,
     outcome: &mut RunOutcome,
 ) {
+    match read_pause(ports).await {
+        Ok(Some(pause)) if mode != RunMode::Plan => {
+            outcome.report = Some(paused_report((ports.clock)(), mode.is_dry(), &pause));
+            return;
+        }
+        Ok(_) => {}
+        Err(failure) => {
+            outcome.failure = Some(failure);
+            return;
+        }
+    }
     let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry(), metrics).await;
     if let Some(error) = error {
         outcome.failure = Some(Failure::from(&error));
@@ -252,7 +305,9 @@ async fn run_passes_and_watch(
     let now = (ports.clock)();
     let scope = match mode {
         RunMode::DryRun | RunMode::Run => watching.due_watch(&config.schedule, now),
-        RunMode::DryWatch | RunMode::Watch => Some(watching.requested_watch(&config.schedule, now)),
+        RunMode::DryWatch | RunMode::Plan | RunMode::Watch => {
+            Some(watching.requested_watch(&config.schedule, now))
+        }
     };
     let Some(scope) = scope.filter(|_| !ports.stop.is_set()) else {
         return;
@@ -282,6 +337,34 @@ async fn run_passes_and_watch(
             // The report covers what the watch did before it failed.
             outcome.watch_report = Some(watch_report).filter(WatchReport::has_news);
         }
+    }
+}
+
+/// Returns the pause of everything, if an operator made one that lasts.
+async fn read_pause(ports: &Ports<'_>) -> Result<Option<Pause>, Failure> {
+    let state = ports.store.read(|store| store.ledger_state()).await;
+    let state = state.map_err(|error| Failure::Store(error_chain(&error)))?;
+    Ok(state.pauses.of_all((ports.clock)()).cloned())
+}
+
+/// Returns the report of a run that does nothing, because everything is paused.
+fn paused_report(now: Time, dry_run: bool, pause: &Pause) -> PassReport {
+    PassReport {
+        started: now,
+        finished: now,
+        listed: false,
+        pending_count: 0,
+        calls: 0,
+        dry_run,
+        steps: Vec::new(),
+        balances: Default::default(),
+        problems: vec![Problem {
+            code: "paused",
+            text: format!("nothing is read or done: {}", pause.describe()),
+        }],
+        deferral: Default::default(),
+        unresolved: Default::default(),
+        more: false,
     }
 }
 

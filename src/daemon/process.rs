@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::calendar;
 use super::error_chain::error_chain;
 use super::failure::Failure;
+use super::last_run::LastRun;
 use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
 use super::outbox::farewell::Farewell;
@@ -16,6 +17,7 @@ use super::outbox::opened::OpenedNotifications;
 use super::outbox::outbox::{Outbox, OutboxPlace};
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
+use super::service_manager;
 use super::signals;
 use super::store_access;
 use super::timetable::{DueTimes, ScheduledJob};
@@ -24,6 +26,7 @@ use super::web_page;
 use crate::config::model::{Config, StoreConfig};
 use crate::control::listener::Listener;
 use crate::control::server::{ReceivedCommand, serve as serve_clients};
+use crate::domain::pause::Pauses;
 use crate::domain::time::Clock;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::StopSignal;
@@ -53,23 +56,17 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let (stop_exports, exports_stopped) = oneshot::channel::<()>();
     let exports = tokio::spawn(Arc::new(exporter).run(exports_stopped));
     let (stop_clients, stopped) = oneshot::channel::<()>();
-    let clients = match &config.control.socket {
-        Some(path) => Some(tokio::spawn(forward_commands(
-            path,
-            wakes.clone(),
-            stopped,
-        )?)),
-        None => None,
-    };
+    let clients = serve_socket(config.control.socket.as_deref(), &wakes, stopped)?;
     let page = web_page::start(&config, &clock, &wakes).await;
     let outbox = Arc::new(Outbox::start(place, notifications, &store, &clock));
     let (due_times, published) = watch::channel(DueTimes::default());
     let schedule = start_schedule(published, &wakes, &clock).await?;
     // The first pass need not wait for the scheduler. The queue is empty.
     let _ = wakes.try_send(Wake::Due(ScheduledJob::Poll));
-    log_start(&config);
+    announce_start(&config);
     let running = run(
         Daemon {
+            pauses: read_pauses(&store).await?,
             config,
             config_path,
             calendar: opened.calendar,
@@ -120,6 +117,13 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     ended.map(|_| ())
 }
 
+/// Returns the pauses that the ledger has.
+async fn read_pauses(store: &StoreHandle) -> Result<Pauses, Failure> {
+    let state = store.read(|store| store.ledger_state()).await;
+    let state = state.map_err(|error| Failure::Store(error_chain(&error)))?;
+    Ok(state.pauses)
+}
+
 async fn start_schedule(
     published: watch::Receiver<DueTimes>,
     wakes: &mpsc::Sender<Wake>,
@@ -135,7 +139,9 @@ async fn start_schedule(
         })
 }
 
-fn log_start(config: &Config) {
+/// Says that the daemon works: in the log, to the service manager, and to a later `status`.
+fn announce_start(config: &Config) {
+    LastRun::forget(config.state_dir());
     tracing::info!(
         gates = config.policy.gates.len(),
         poll = %config.schedule.poll,
@@ -144,6 +150,8 @@ fn log_start(config: &Config) {
         version = env!("CARGO_PKG_VERSION"),
         "maitred is up"
     );
+    service_manager::ready();
+    service_manager::status("Started; the first pass is due.");
 }
 
 /// Opens the ledger as [`store_access::connect`] does, on a thread of its own, because that may take
@@ -200,6 +208,17 @@ async fn close_store(thread: JoinHandle<Box<dyn Maintenance>>) {
         ),
         Ok(Err(_)) | Err(_) => tracing::error!("the store's thread panicked"),
     }
+}
+
+/// Starts to serve clients on the socket, unless it is turned off.
+fn serve_socket(
+    path: Option<&Path>,
+    wakes: &mpsc::Sender<Wake>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<Option<tokio::task::JoinHandle<()>>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let forward = forward_commands(path, wakes.clone(), stopped)?;
+    Ok(Some(tokio::spawn(forward)))
 }
 
 /// Forwards clients' commands to the loop as wakes.

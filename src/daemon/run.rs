@@ -8,17 +8,21 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::calendar::KeyFingerprint;
+use super::clock;
 use super::failure::Failure;
 use super::metrics::registry::{LoopState, Metrics};
 use super::outbox::outbox::Outbox;
+use super::service_manager;
 use super::timetable::{DueRun, DueTimes, Timetable};
 use super::wake::Wake;
 use super::watch_state::WatchState;
+use super::watchdog::{RunProgress, Watchdog, longest_wait};
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
 use crate::control::protocol::status::WatchSummaryView;
-use crate::control::protocol::{PassSummaryView, PassView, SocketResponse};
+use crate::control::protocol::{PassSummaryView, PassView, SocketResponse, StoppedView};
 use crate::domain::gate::Policy;
+use crate::domain::pause::Pauses;
 use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
 use crate::page::service::PageService;
@@ -27,6 +31,7 @@ use crate::store::store_thread::StoreHandle;
 use reported_problems::{ReportedProblems, UngatedEventTypes};
 
 mod passes;
+mod pauses;
 mod reload;
 mod reported_problems;
 mod requests;
@@ -50,6 +55,8 @@ pub struct Daemon {
     pub metrics: Arc<Metrics>,
     /// The notifications that are due.
     pub outbox: Arc<Outbox>,
+    /// The pauses that the ledger has at the start.
+    pub pauses: Pauses,
     /// The clock that gives the present time.
     pub clock: Clock,
     /// The sender of events to the loop.
@@ -104,13 +111,15 @@ struct Loop {
     awaiting_watch: Option<PassAwaitingWatch>,
     queued_passes: VecDeque<QueuedPass>,
     started: Time,
-    paused: bool,
+    pauses: Pauses,
     timetable: Timetable,
     passes: u64,
     last_pass: Option<PassSummaryView>,
-    last_error: Option<String>,
+    /// Why the last pass failed; `None` after a pass that reached its end.
+    last_error: Option<StoppedView>,
     last_watch: Option<WatchSummaryView>,
-    watch_error: Option<String>,
+    /// Why the last watch failed; `None` after a watch that reached its end.
+    watch_error: Option<StoppedView>,
     /// The problems of the last pass and the last watch. A problem that is reported again is not
     /// logged again.
     pass_problems: ReportedProblems,
@@ -119,6 +128,8 @@ struct Loop {
     shutting_down: bool,
     /// Whether the session in use belongs to a calendar that was replaced.
     stale_session: bool,
+    /// How the current pass or watch makes progress.
+    progress: RunProgress,
 }
 
 /// Runs the loop until a signal ends it.
@@ -128,21 +139,47 @@ struct Loop {
 /// from the start.
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<LoopEnd, Failure> {
     let mut state = Loop::new(daemon);
+    let timeout = service_manager::watchdog_timeout();
+    let mut watchdog = Watchdog::new(timeout, state.progress.clone());
     state.publish_due_times();
-    while let Some(wake) = wakes.recv().await {
-        match wake {
-            Wake::Due(_) => state.start_due_run(),
-            Wake::ClockSetBack { by } => state.follow_set_back_clock(by),
-            Wake::RunPass => {
-                state.make_pass_due();
-                state.start_due_run();
+    loop {
+        let wake = tokio::select! {
+            wake = wakes.recv() => wake,
+            () = watchdog.due() => {
+                state.give_sign_of_life(&mut watchdog);
+                continue;
             }
-            Wake::Command(asked) => state.handle_command(asked),
+        };
+        let Some(wake) = wake else { break };
+        if let Some(end) = state.handle(wake)? {
+            return Ok(end);
+        }
+        if state.shutting_down && state.session.is_some() {
+            break;
+        }
+        state.publish_due_times();
+        state.publish_loop_state();
+    }
+    Ok(LoopEnd::Settled)
+}
+
+impl Loop {
+    /// Reacts to one wake. Returns how the loop ends if it ends at once.
+    fn handle(&mut self, wake: Wake) -> Result<Option<LoopEnd>, Failure> {
+        match wake {
+            Wake::Due(_) => self.start_due_run(),
+            Wake::ClockSetBack { by } => self.follow_set_back_clock(by),
+            Wake::RunPass => {
+                self.make_pass_due();
+                self.start_due_run();
+            }
+            Wake::Command(asked) => self.handle_command(asked),
+            Wake::PausesChanged { pauses, answer } => self.change_pauses(pauses, answer),
             Wake::PassEnded {
                 session,
                 report,
                 stopped,
-            } => state.handle_pass_end(session, &report, stopped)?,
+            } => self.handle_pass_end(session, &report, stopped)?,
             Wake::PassPanicked => {
                 return Err(Failure::Failed(
                     "a pass or watch panicked, which is a defect; the next start continues from \
@@ -155,30 +192,25 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<Loop
                 session,
                 watch_report: watched,
                 stopped,
-            } => state.handle_watch_end(session, preview, &watched, stopped)?,
-            Wake::Reload => state.reload(),
+            } => self.handle_watch_end(session, preview, &watched, stopped)?,
+            Wake::Reload => drop(self.reload()),
             Wake::Shutdown { signal } => {
-                if state.shutting_down {
+                if self.shutting_down {
                     tracing::warn!(signal, "stopping at once; the next start continues");
-                    return Ok(LoopEnd::Immediate);
+                    return Ok(Some(LoopEnd::Immediate));
                 }
                 tracing::info!(signal, "stopping after the current step");
-                state.shutting_down = true;
-                state.daemon.stop.set();
+                service_manager::stopping();
+                self.shutting_down = true;
+                self.daemon.stop.set();
             }
         }
-        if state.shutting_down && state.session.is_some() {
-            break;
-        }
-        state.publish_due_times();
-        state.publish_loop_state();
+        Ok(None)
     }
-    Ok(LoopEnd::Settled)
-}
 
-impl Loop {
     /// Returns the state of a loop that starts now, with the watch state of the last daemon.
-    fn new(daemon: Daemon) -> Self {
+    fn new(mut daemon: Daemon) -> Self {
+        let pauses = std::mem::take(&mut daemon.pauses);
         let now = (daemon.clock)();
         let watch_state = WatchState::load(daemon.config.state_dir());
         let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
@@ -190,7 +222,7 @@ impl Loop {
             awaiting_watch: None,
             queued_passes: VecDeque::new(),
             started: now,
-            paused: false,
+            pauses,
             timetable,
             passes: 0,
             last_pass: None,
@@ -202,6 +234,17 @@ impl Loop {
             watch_problems: ReportedProblems::default(),
             shutting_down: false,
             stale_session: false,
+            progress: RunProgress::default(),
+        }
+    }
+
+    /// Tells the service manager that the daemon is alive, if it is.
+    fn give_sign_of_life(&self, watchdog: &mut Watchdog) {
+        let longest_wait = longest_wait(&self.daemon.config.calcom);
+        let is_busy = self.session.is_none();
+        let now = clock::monotonic_now();
+        if watchdog.is_alive(&self.daemon.store, is_busy, longest_wait, now) {
+            service_manager::alive();
         }
     }
 
@@ -220,21 +263,28 @@ impl Loop {
         self.start_due_run();
     }
 
-    /// Tells the scheduler when to wake the loop: never while it is paused. While a pass or a watch
-    /// is running nothing else can start, so the jobs stay as they are until the run has ended.
+    /// Tells the scheduler when to wake the loop: while everything is paused, only at the end of the
+    /// pause. While a pass or a watch is running nothing else can start, so the jobs stay as they
+    /// are until the run has ended.
     fn publish_due_times(&self) {
         if self.session.is_none() {
             return;
         }
-        self.daemon.due_times.send_replace(match self.paused {
-            true => DueTimes::default(),
-            false => self.timetable.due_times((self.daemon.clock)()),
-        });
+        let now = (self.daemon.clock)();
+        self.daemon
+            .due_times
+            .send_replace(match self.pauses.of_all(now) {
+                Some(pause) => DueTimes {
+                    poll: pause.until,
+                    ..DueTimes::default()
+                },
+                None => self.timetable.due_times(now),
+            });
     }
 
     fn publish_loop_state(&self) {
         self.daemon.metrics.record_loop_state(LoopState {
-            paused: self.paused,
+            paused: self.pauses.of_all((self.daemon.clock)()).is_some(),
             problems: self.persistent_problems().len(),
         });
     }
@@ -248,10 +298,12 @@ impl Loop {
             self.start_pass(Some(queued));
             return;
         }
-        if self.paused {
+        let now = (self.daemon.clock)();
+        self.end_pauses(now);
+        if self.pauses.of_all(now).is_some() {
             return;
         }
-        match self.timetable.due_run((self.daemon.clock)()) {
+        match self.timetable.due_run(now) {
             Some(DueRun::Pass) => self.start_pass(None),
             Some(DueRun::Watch(scope)) => self.start_watch(scope, false),
             None => {}

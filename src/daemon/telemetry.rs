@@ -2,11 +2,17 @@
 //! INFO reports what happened to bookings, credits and the process; e-mail addresses and names
 //! appear only at lower levels.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use anstream::{AutoStream, ColorChoice};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The format of log lines.
@@ -17,6 +23,12 @@ pub enum LogFormat {
     /// Every event is a line of JSON.
     Json,
 }
+
+/// The variable that says where the journal's stream is.
+const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
+
+/// The scheduler reports its own start at INFO, which is no news to an operator.
+const SCHEDULER_TARGET: &str = "tokio_cron_scheduler";
 
 /// The names of levels, from the fewest lines to the most.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -47,6 +59,23 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     // A second start in the same process (in tests) keeps the first configuration.
     let _ = match format {
+        LogFormat::Plain if stderr_is_journal() => {
+            let lines = fmt::format()
+                .with_target(false)
+                .with_ansi(false)
+                .without_time();
+            let layer = layer.with_ansi(false).event_format(JournalLines(lines));
+            registry.with(layer).try_init()
+        }
+        LogFormat::Json if stderr_is_journal() => {
+            let lines = fmt::format()
+                .json()
+                .flatten_event(true)
+                .with_target(false)
+                .without_time();
+            let layer = layer.json().event_format(JournalLines(lines));
+            registry.with(layer).try_init()
+        }
         LogFormat::Plain => {
             // For terminals, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM say.
             let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
@@ -55,6 +84,65 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     Ok(())
+}
+
+/// Returns true if standard error leads to the journal of systemd, as `JOURNAL_STREAM` says: the
+/// device and the inode of the stream that the service got.
+pub fn stderr_is_journal() -> bool {
+    let Ok(stream) = std::env::var(JOURNAL_VARIABLE) else {
+        return false;
+    };
+    // `/proc` is the safe way to the metadata of an open descriptor.
+    let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else {
+        return false;
+    };
+    stream == format!("{}:{}", stderr.dev(), stderr.ino())
+}
+
+/// Returns the text with the priority of an error before each line, for the journal.
+pub fn mark_as_error(text: &str) -> String {
+    prefix_lines(text, priority(Level::ERROR))
+}
+
+/// Formats each event for the journal: each line begins with its priority, and has no time, because
+/// the journal adds its own. The lines stay on standard error, and do not go to the socket of the
+/// journal as entries with fields: so there is one channel, in order with what libraries print there,
+/// and it also works where a unit cannot reach that socket. Values are in the line as `name=value`,
+/// or as JSON.
+struct JournalLines<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for JournalLines<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let mut text = String::new();
+        self.0
+            .format_event(context, Writer::new(&mut text), event)?;
+        writer.write_str(&prefix_lines(&text, priority(*event.metadata().level())))
+    }
+}
+
+/// Returns the prefix that the journal understands, see sd-daemon(3).
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        _ => "<7>",
+    }
+}
+
+fn prefix_lines(text: &str, prefix: &str) -> String {
+    let lines = text.lines();
+    lines.map(|line| format!("{prefix}{line}\n")).collect()
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {
@@ -73,11 +161,20 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
         .parse(text)
         .map_err(|error| error.to_string())?;
     // A filter that names only targets would suppress the errors of all other targets.
-    let for_all = parts.iter().any(|part| !part.contains('='));
-    Ok(match for_all {
-        true => filter,
-        false => filter.add_directive(LevelFilter::ERROR.into()),
-    })
+    let for_all = parts.iter().rfind(|part| !part.contains('='));
+    let filter = match for_all {
+        Some(level) if level.eq_ignore_ascii_case("info") && !text.contains(SCHEDULER_TARGET) => {
+            let quiet = format!("{SCHEDULER_TARGET}=warn");
+            filter.add_directive(
+                quiet
+                    .parse()
+                    .map_err(|_| format!("{quiet:?} is no filter"))?,
+            )
+        }
+        Some(_) => filter,
+        None => filter.add_directive(LevelFilter::ERROR.into()),
+    };
+    Ok(filter)
 }
 
 #[cfg(test)]
@@ -101,6 +198,20 @@ mod tests {
         // on.
         let named = filter("maitred=debug").unwrap().to_string();
         assert!(named.split(',').any(|part| part == "error"), "{named}");
+        let rows = [
+            ("info", true),
+            ("info,maitred=debug", true),
+            ("debug", false),
+            ("info,tokio_cron_scheduler=info", false),
+        ];
+        for (text, is_quiet) in rows {
+            let filter = filter(text).unwrap().to_string();
+            assert_eq!(
+                filter.contains("tokio_cron_scheduler=warn"),
+                is_quiet,
+                "{text}"
+            );
+        }
         for text in [
             "warning",
             "inf",
@@ -114,5 +225,20 @@ mod tests {
         ] {
             assert!(filter(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_line_for_the_journal_begins_with_its_priority() {
+        let rows = [
+            (Level::ERROR, "<3>a\n<3>b\n"),
+            (Level::WARN, "<4>a\n<4>b\n"),
+            (Level::INFO, "<6>a\n<6>b\n"),
+            (Level::DEBUG, "<7>a\n<7>b\n"),
+            (Level::TRACE, "<7>a\n<7>b\n"),
+        ];
+        for (level, expect) in rows {
+            assert_eq!(prefix_lines("a\nb\n", priority(level)), expect);
+        }
+        assert_eq!(mark_as_error("no"), "<3>no\n");
     }
 }

@@ -1,7 +1,11 @@
 //! Everything that drives the daemon's loop, as one closed enum: other tasks only send wakes.
 
+use tokio::sync::oneshot;
+
 use super::timetable::ScheduledJob;
+use crate::control::protocol::SocketResponse;
 use crate::control::server::ReceivedCommand;
+use crate::domain::pause::Pauses;
 use crate::domain::time::Span;
 use crate::reconcile::context::{PassError, Session};
 use crate::reconcile::report::PassReport;
@@ -49,6 +53,13 @@ pub enum Wake {
     },
     /// Read the configuration again.
     Reload,
+    /// An operator's command changed the pauses in the ledger.
+    PausesChanged {
+        /// The pauses from now on.
+        pauses: Pauses,
+        /// The channel for the answer to the command.
+        answer: oneshot::Sender<SocketResponse>,
+    },
     /// Finish the current step, settle it, and end. A second signal ends the daemon immediately.
     Shutdown {
         /// The name of the signal.

@@ -55,6 +55,8 @@ pub enum ReasonCode {
     RestorePending,
     /// The local clock and the server's clock disagree, so nothing final is decided.
     ClockSkew,
+    /// An operator paused the gate.
+    Paused,
     /// The limit of declines is used up.
     DeclineLimit,
     /// The booker has no account.
@@ -104,7 +106,7 @@ pub enum ReasonCode {
 }
 
 /// All codes, in the order of the declaration.
-pub const REASON_CODES: [ReasonCode; 42] = [
+pub const REASON_CODES: [ReasonCode; 43] = [
     ReasonCode::Ungated,
     ReasonCode::ForeignHost,
     ReasonCode::NoEventType,
@@ -124,6 +126,7 @@ pub const REASON_CODES: [ReasonCode; 42] = [
     ReasonCode::EmptyLedger,
     ReasonCode::RestorePending,
     ReasonCode::ClockSkew,
+    ReasonCode::Paused,
     ReasonCode::DeclineLimit,
     ReasonCode::UnknownBooker,
     ReasonCode::AccountFrozen,
@@ -172,6 +175,7 @@ impl ReasonCode {
             Self::EmptyLedger => "empty-ledger",
             Self::RestorePending => "restore-open",
             Self::ClockSkew => "clock-off",
+            Self::Paused => "paused",
             Self::DeclineLimit => "decline-limit",
             Self::UnknownBooker => "unknown-booker",
             Self::AccountFrozen => "frozen",

@@ -22,6 +22,7 @@ use super::fact::{ChargeFact, Fact, RequestFact};
 use super::grant::{GrantKind, GrantRecord};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
+use super::pause::Pause;
 use super::refund_lots::RefundSources;
 use super::request::{Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::time::Time;
@@ -205,6 +206,19 @@ fn apply_ledger_fact<R: LedgerRecords>(
                 return Err(Violation::NothingRestored.into());
             }
         }
+        LedgerFact::Paused {
+            gate,
+            until,
+            reason,
+        } => {
+            let pause = Pause {
+                since: at,
+                until: *until,
+                reason: reason.clone(),
+            };
+            state.pauses.set(gate.as_deref(), Some(pause), at);
+        }
+        LedgerFact::Resumed { gate } => state.pauses.set(gate.as_deref(), None, at),
     }
     records.put_ledger_state(state);
     Ok(())

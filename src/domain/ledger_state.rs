@@ -3,6 +3,7 @@
 //! on the basis of a ledger that may be the wrong one.
 
 use super::id::HostId;
+use super::pause::Pauses;
 use super::time::Time;
 
 /// The Cal.com account whose bookings the ledger records.
@@ -47,6 +48,20 @@ pub enum LedgerFact {
         /// Why the operator accepts the backup, for people.
         reason: String,
     },
+    /// An operator pauses a gate, or everything. The fact replaces an earlier pause of the same.
+    Paused {
+        /// The gate. `None`: everything.
+        gate: Option<String>,
+        /// When the pause ends by itself. `None`: when an operator ends it.
+        until: Option<Time>,
+        /// Why the operator pauses, for people.
+        reason: String,
+    },
+    /// An operator ends the pause of a gate, or of everything.
+    Resumed {
+        /// The gate. `None`: everything.
+        gate: Option<String>,
+    },
 }
 
 /// The state that these facts add up to.
@@ -58,6 +73,8 @@ pub struct LedgerState {
     pub identity: Option<Identity>,
     /// When a backup was restored that no operator has accepted yet.
     pub restored_at: Option<Time>,
+    /// The pauses that operators made, and that may have ended by themselves.
+    pub pauses: Pauses,
 }
 
 impl LedgerState {

@@ -20,6 +20,7 @@ pub mod lookup;
 pub mod messages;
 pub mod name_distance;
 pub mod notification;
+pub mod pause;
 pub mod plan;
 pub mod refund_lots;
 pub mod refund_policy;

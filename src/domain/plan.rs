@@ -311,7 +311,10 @@ impl<'a> Planner<'a> {
         };
         match self.reason_to_skip(&group) {
             Some(reason) => self.record_leave(&group, Some(gate), record, reason),
-            None => self.evaluate(&group, gate, record),
+            None => match self.snapshot.paused_gates.get(&gate.name) {
+                Some(pause) => self.leave_while_paused(&group, gate, record, pause),
+                None => self.evaluate(&group, gate, record),
+            },
         }
     }
 
@@ -378,7 +381,11 @@ impl<'a> Planner<'a> {
             self.plan.has_more |= acts;
             return self.add_note(request, record, !acts);
         }
-        if has_reason(ReasonCode::AlreadyBegun) || has_reason(ReasonCode::Unanswered) {
+        let began_while_paused = has_reason(ReasonCode::Paused) && request.start <= self.now;
+        if has_reason(ReasonCode::AlreadyBegun)
+            || has_reason(ReasonCode::Unanswered)
+            || began_while_paused
+        {
             let detail =
                 "began while it waited for an answer, and nothing is confirmed after its start";
             self.add_to_unresolved(

@@ -10,6 +10,7 @@ use super::expected::RecordVersions;
 use super::host_schedule::BuffersByEventType;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::BookingState;
+use super::pause::Pause;
 use super::refund_policy::MoveAway;
 use super::request::{Charge, Request, RequestState};
 use super::time::Time;
@@ -73,6 +74,9 @@ pub struct Snapshot {
     pub restore_pending: bool,
     /// Whether the local clock and the server's clock disagree. Nothing final is decided then.
     pub clock_skewed: bool,
+    /// The gates that an operator paused, with their pauses. Nothing new is decided about their
+    /// requests.
+    pub paused_gates: BTreeMap<String, Pause>,
 }
 
 impl Snapshot {

@@ -396,6 +396,7 @@ fn requests_to_decide<'a>(
                 .ok()?;
             Some((gate, group))
         })
+        .filter(|(gate, _)| !snapshot.paused_gates.contains_key(&gate.name))
         .collect()
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::durable_fs;
 use super::lock;
-use super::log::line::{LedgerId, SegmentHeader};
+use super::log::line::{FORMAT, LedgerId, SegmentHeader};
 use super::log::segment::{self, HashChain};
 use super::log_store::LOG;
 use super::open_report::OpenError;
@@ -76,6 +76,7 @@ pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
     durable_fs::sync_ancestors(path)?;
     durable_fs::make_dir(log)?;
     let header = SegmentHeader {
+        format: FORMAT,
         ledger: Some(LedgerId::random()),
         segment: 1,
         first: 1,

@@ -1,8 +1,10 @@
 //! Tests of the repository itself: `readme` runs the commands of the documents, `tidy` reads sources
-//! and documents, `rule_table` compares a page with the table of rules.
+//! and documents, `rule_table` compares a page with the table of rules, `systemd` checks
+//! the units.
 
 #![expect(clippy::unwrap_used, reason = "tests panic")]
 
 mod readme;
 mod rule_table;
+mod systemd;
 mod tidy;

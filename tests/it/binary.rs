@@ -321,7 +321,7 @@ fn while_the_daemon_runs_commands_go_through_its_socket() {
 
     let bo = fixture.request_booking(fixture.event_types.lesson, "bo@example.com", "09:00:00Z");
     wait_until("the confirmation", || fixture.status(&bo) == "accepted");
-    fixture.run_ok(&["pause"]);
+    fixture.run_ok(&["pause", "--reason", "test"]);
     let al = fixture.request_booking(fixture.event_types.dinner, "al@example.com", "10:00:00Z");
     let plan = fixture.run_ok(&["plan", "--format", "json"]).json();
     assert_eq!(plan["steps"][0]["outcome"], "planned");

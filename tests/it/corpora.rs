@@ -72,7 +72,7 @@ fn every_kind_of_fact_is_among_the_seeds() {
 }
 
 /// How many names [`fact_kind`] returns.
-const KINDS: usize = 29;
+const KINDS: usize = 31;
 
 /// Returns the name of a fact's kind. A new kind, or a new part of a kind that old logs do not
 /// have, needs a seed and a name here.
@@ -116,6 +116,8 @@ fn fact_kind(fact: &Fact) -> &'static str {
         Fact::Ledger(LedgerFact::Identified { .. }) => "identified",
         Fact::Ledger(LedgerFact::Restored { .. }) => "restored",
         Fact::Ledger(LedgerFact::RestoreAccepted { .. }) => "restore accepted",
+        Fact::Ledger(LedgerFact::Paused { .. }) => "paused",
+        Fact::Ledger(LedgerFact::Resumed { .. }) => "resumed",
     }
 }
 

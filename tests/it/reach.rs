@@ -213,7 +213,7 @@ fn results_of_a_failed_watch_are_reported_by_every_command() {
         status["watch"]["last_summary"].is_object()
     });
     // Without the pause the daemon's own audits would come first.
-    fixture.run_ok(&["pause"]);
+    fixture.run_ok(&["pause", "--reason", "test"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     cancel(&third);
     let asks = ["pass", "--watch", "--format", "json"];

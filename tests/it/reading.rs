@@ -251,8 +251,9 @@ fn a_daemon_is_reached_while_the_configuration_is_wrong() {
     for wrong in &wrongs {
         fs::write(fixture.path("config.toml"), wrong).unwrap();
         assert_eq!(fixture.run(&["account", "list"]).code, 78);
-        for args in [["pause"], ["status"], ["resume"]] {
-            let ran = fixture.run_ok(&args);
+        let commands: [&[&str]; 3] = [&["pause", "--reason", "test"], &["status"], &["resume"]];
+        for args in commands {
+            let ran = fixture.run_ok(args);
             assert!(ran.out.contains("maitred"), "{}", ran.out);
             assert!(ran.err.contains("cannot be used now"), "{}", ran.err);
         }

@@ -378,11 +378,14 @@ fn a_plan_covers_the_watch_and_writes_nothing() {
     crate::fixture::binary::wait_until("the first audit", || {
         fixture.path("ledger/watched").exists()
     });
+    // Without the pause the daemon's own watches would come first.
+    fixture.run_ok(&["pause", "--reason", "test"]);
     fixture.configure("v2", &base, CANCEL_UNMANAGED);
     daemon.signal("-HUP");
-    fixture.run_ok(&["pause"]);
     daemon.wait_for_line("configuration reloaded");
     drop(daemon);
+    // The pause is in the ledger, and would stop the run too.
+    fixture.run_ok(&["resume"]);
     assert_eq!(fixture.status(&taken), "accepted");
     fs::remove_file(fixture.path("ledger/watched")).unwrap();
     shows(&fixture.run_ok(&["plan", "--format", "json"]).json());

@@ -1,14 +1,16 @@
 //! Logs as earlier versions wrote them: they open, mean the same, and continue in the present
-//! format. The files in `tests/fixtures/log-format-1` are fixed: no later version changes them.
+//! format. The files in `tests/fixtures/log-format-1` and `log-format-2` are fixed: no later version
+//! changes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::{AccountFact, Fact};
+use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::time::{Span, Time};
 use maitred::store::backup;
 use maitred::store::codec::fact;
-use maitred::store::log::line::{FORMAT, LedgerId, OLDEST_FORMAT};
+use maitred::store::log::line::{self, FORMAT, LedgerId, OLDEST_FORMAT};
 use maitred::store::log::reader::LogReader;
 use maitred::store::open::{CreateIfMissing, open};
 use maitred::store::open_report::OpenNotice;
@@ -17,18 +19,27 @@ use maitred::store::read_only;
 
 const GOLDEN_LOGS: [&str; 3] = ["short", "reviews", "moves"];
 
-fn fixture(name: &str) -> PathBuf {
+fn fixture_of_format(format: u32, name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    dir.join("tests/fixtures/log-format-1")
+    dir.join(format!("tests/fixtures/log-format-{format}"))
         .join(format!("{name}.jsonl"))
+}
+
+fn fixture(name: &str) -> PathBuf {
+    fixture_of_format(OLDEST_FORMAT, name)
 }
 
 /// Returns a store that contains only that log.
 fn store_with_log(name: &str) -> tempfile::TempDir {
+    store_with_file(&fixture(name))
+}
+
+/// Returns a store whose log is that file.
+fn store_with_file(golden: &Path) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let log = dir.path().join("log");
     fs::create_dir(&log).expect("a directory");
-    fs::copy(fixture(name), log.join("00000001.jsonl")).expect("copied");
+    fs::copy(golden, log.join("00000001.jsonl")).expect("copied");
     dir
 }
 
@@ -75,7 +86,7 @@ fn the_formats_are_not_taken_for_each_other() {
 }
 
 #[test]
-fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
+fn a_log_of_format_1_opens_and_goes_on_in_the_present_format() {
     for name in GOLDEN_LOGS {
         let dir = store_with_log(name);
         let read = read_only::read(dir.path(), &mut |_| {}).expect("it is read");
@@ -132,7 +143,93 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
     }
 }
 
-/// A backup in format 1 is restored with its files unchanged and the mark in a segment of format 2.
+/// Every kind of fact that format 2 wrote is read, and written again byte for byte: format 3 only adds
+/// kinds.
+#[test]
+fn every_kind_of_fact_of_format_2_is_written_as_before() {
+    let text = fs::read_to_string(fixture_of_format(2, "kinds")).expect("read");
+    for line in text.lines() {
+        let facts = fact::read_format(2, line.as_bytes());
+        let facts = facts.unwrap_or_else(|error| panic!("{error}: {line}"));
+        let again = fact::write(&facts).expect("it can be written");
+        assert_eq!(String::from_utf8(again).expect("UTF-8"), line);
+    }
+}
+
+/// A log that the last version with format 2 wrote in the rehearsal of the README: it opens, and a
+/// pause goes to a segment of format 3. Lines of format 2 in it are refused, and the other way round.
+#[test]
+fn a_log_of_format_2_opens_and_goes_on_in_format_3() {
+    let golden = fixture_of_format(2, "rehearsal");
+    let dir = store_with_file(&golden);
+    let golden = fs::read(golden).expect("read");
+    let read = read_only::read(dir.path(), &mut |_| {}).expect("it is read");
+    let before = projection_text(&read.store);
+    assert_eq!(read.store.head().seq, 14);
+    let now: Time = "2027-12-01T00:00:00Z".parse().expect("an instant");
+    let balances: Vec<(String, u64, u64)> = { read.store.accounts(None, 99).expect("accounts") }
+        .iter()
+        .map(|account| {
+            (
+                account.id.to_string(),
+                account.available(now),
+                account.totals.posted,
+            )
+        })
+        .collect();
+    assert_eq!(balances.len(), 4, "{balances:?}");
+    let credits: u64 = balances.iter().map(|(_, left, spent)| left + spent).sum();
+    assert_eq!(credits, 3 + 8 + 2 + 6 - 1, "{balances:?}");
+
+    let opened = open(dir.path(), CreateIfMissing::No, now, &mut |_| {}).expect("it opens");
+    let mut store = opened.store;
+    assert_eq!(projection_text(&store), before);
+    let pause = Fact::Ledger(LedgerFact::Paused {
+        gate: Some("book-club".to_owned()),
+        until: None,
+        reason: "the host is ill".to_owned(),
+    });
+    store.commit(now, vec![pause], &[]).expect("it goes on");
+    let pauses = store.ledger_state().expect("a state").pauses;
+    store.close().expect("it closes");
+    drop(store);
+    let log = dir.path().join("log");
+    assert_eq!(fs::read(log.join("00000001.jsonl")).expect("read"), golden);
+    let second = fs::read_to_string(log.join("00000002.jsonl")).expect("read");
+    let lines: Vec<&str> = second.lines().collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        assert!(line.contains("\"format\":3,"), "{line}");
+    }
+    // The pause is read from the projection, and from the log when the projection is gone.
+    for remove in [false, true] {
+        if remove {
+            fs::remove_dir_all(dir.path().join("projection")).expect("it is there");
+        }
+        let again = open(dir.path(), CreateIfMissing::No, now, &mut |_| {}).expect("it opens");
+        let mut store = again.store;
+        assert_eq!(store.ledger_state().expect("a state").pauses, pauses);
+        assert!(pauses.of_gate("book-club", now).is_some());
+        store.close().expect("it closes");
+    }
+    // A line must have the format of its segment, even if its hash chain is valid.
+    let swapped = second.replace("{\"format\":3,\"seq\"", "{\"format\":2,\"seq\"");
+    let line = swapped.lines().nth(1).expect("a commit");
+    let end = line.rfind(",\"prev\"").expect("a seal");
+    let header = lines[0];
+    let hash = line::unseal(header.as_bytes()).expect("sealed").hash;
+    let (forged, _) = line::seal(line.as_bytes()[..end].to_vec(), hash);
+    fs::write(
+        log.join("00000002.jsonl"),
+        [header.as_bytes(), b"\n", &forged].concat(),
+    )
+    .expect("written");
+    fs::remove_file(dir.path().join("clean-shutdown")).expect("it was closed");
+    assert!(open(dir.path(), CreateIfMissing::No, now, &mut |_| {}).is_err());
+}
+
+/// A backup in format 1 is restored with its files unchanged and the mark in a segment of the present
+/// format.
 #[test]
 fn a_backup_of_format_1_is_restored() {
     for name in GOLDEN_LOGS {

@@ -10,7 +10,7 @@ use crate::fixture::store_support::{
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
 use maitred::store::codec::fact;
-use maitred::store::log::line::{self, Hash, LedgerId, LineFault, SegmentHeader};
+use maitred::store::log::line::{self, FORMAT, Hash, LedgerId, LineFault, SegmentHeader};
 use maitred::store::log::reader::{LogEnd, LogError, LogReader};
 use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::{Maintenance, Store};
@@ -114,6 +114,7 @@ fn every_line_holds_the_hash_of_the_previous_line() {
 fn a_line_and_a_header_have_a_fixed_form() {
     let ledger = LedgerId::parse("0a1b2c3d-0000-4000-8000-00000000000f").expect("an id");
     let header = SegmentHeader {
+        format: FORMAT,
         ledger: Some(ledger),
         segment: 1,
         first: 1,
@@ -311,7 +312,7 @@ fn forge_last_line(log: &LogFixture, facts: &[u8]) {
     let last = log.last_line_offset();
     log.write(&log.text[..last]);
     let end = log.walk().expect("it is whole");
-    let ledger = end.ledger.expect("format 2");
+    let ledger = end.ledger.expect("a format that names it");
     let line = line::format_commit(ledger, (4, at(3)), facts, end.chain.hash);
     let (text, _) = line.expect("it can be written");
     log.write(&[&log.text[..last], &text].concat());
@@ -330,12 +331,12 @@ fn lines_of_a_newer_version_are_refused_as_such() {
         "{message}"
     );
 
-    let header = br#"{"log":"maitred","format":3,"what":"else""#.to_vec();
+    let header = br#"{"log":"maitred","format":4,"what":"else""#.to_vec();
     log.write(&line::seal(header, Hash::NONE).0);
     let error = open(&log.store).map(|_| ()).expect_err("unknown");
     let message = error_chain(&error);
     assert!(
-        message.contains("format 3, and this maitred reads up to 2: use a newer one"),
+        message.contains("format 4, and this maitred reads up to 3: use a newer one"),
         "{message}"
     );
 }

@@ -2,7 +2,8 @@
 
 use super::layout::PageLayout;
 use super::{
-    account, credits, decisions, explain, ledger, pass, review, sanitize, status, unresolved,
+    account, credits, decisions, explain, ledger, pass, reload, review, sanitize, status,
+    unresolved,
 };
 use crate::control::protocol::CommandResult;
 
@@ -12,6 +13,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::Pass(view) => pass::render_pass(&view, page),
         CommandResult::Status(view) => status::render_status(&view, page),
         CommandResult::PageLink(view) => status::render_page_link(&view, page),
+        CommandResult::Reload(view) => reload::render_reload(&view, page),
         CommandResult::GrantRecord(view) => credits::render_grant_result(&view, page),
         CommandResult::Import(view) => credits::render_import(&view),
         CommandResult::Grants(view) => credits::render_grants(&view, page),
@@ -38,6 +40,7 @@ pub fn render_json(answer: &CommandResult) -> String {
         CommandResult::Pass(view) => serde_json::to_string(view),
         CommandResult::Status(view) => serde_json::to_string(view),
         CommandResult::PageLink(view) => serde_json::to_string(view),
+        CommandResult::Reload(view) => serde_json::to_string(view),
         CommandResult::GrantRecord(view) => serde_json::to_string(view),
         CommandResult::Import(view) => serde_json::to_string(view),
         CommandResult::Grants(view) => serde_json::to_string(view),

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod pass;
 pub mod policy;
 pub mod refusal;
+pub mod reload;
 pub mod review;
 pub mod sanitize;
 pub mod status;

@@ -4,7 +4,8 @@ use super::layout::{PageLayout, format_count};
 use super::unresolved;
 use crate::control::protocol::PassSummaryView;
 use crate::control::protocol::status::{
-    DeadManView, FailingView, NotifyTargetView, PageLinkView, StatusView, WatchStatus,
+    DeadManView, FailingView, NotifyTargetView, PageLinkView, PauseView, StatusView, WaitingView,
+    WatchStatus,
 };
 
 /// Renders the status of the daemon.
@@ -13,21 +14,20 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
         Some(from_now) => format!("{} ({from_now})", page.format_second(time)),
         None => page.format_second(time),
     };
-    let state = if view.paused {
-        "is paused: no passes until `maitred resume`"
-    } else {
-        "is running"
-    };
-    let mut rows = vec![
-        ("started", at(&view.started)),
-        ("passes", view.passes.to_string()),
-        (
-            "last pass",
-            view.last_pass
-                .as_ref()
-                .map_or_else(|| "none yet".to_owned(), |pass| format_last_pass(pass, &at)),
-        ),
-    ];
+    let mut rows = Vec::new();
+    if let Some(started) = &view.started {
+        rows.push(("started", at(started)));
+    }
+    let pauses = view.pauses.iter();
+    rows.extend(pauses.map(|pause| ("paused", format_pause(pause, &at))));
+    if view.pid.is_some() {
+        rows.push(("passes", view.passes.to_string()));
+    }
+    let last_pass = view.last_pass.as_ref();
+    rows.push((
+        "last pass",
+        last_pass.map_or_else(|| "none yet".to_owned(), |pass| format_last_pass(pass, &at)),
+    ));
     if let Some(error) = &view.last_error {
         rows.push(("problem", error.clone()));
     }
@@ -35,13 +35,18 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     rows.extend(
         problems.map(|problem| ("problem", format!("{} ({})", problem.text, problem.code))),
     );
+    let is_daemon = view.pid.is_some();
     let next = view.next_pass.as_deref();
-    rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
-    rows.push(("last watch", format_last_watch(&view.watch, &at)));
+    if is_daemon {
+        rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
+    }
+    rows.push(("last watch", format_last_watch(&view.watch, is_daemon, &at)));
     if let Some(error) = &view.watch.last_error {
         rows.push(("problem", error.clone()));
     }
-    rows.push(("next watch", format_next_watch(&view.watch, &at)));
+    if is_daemon {
+        rows.push(("next watch", format_next_watch(&view.watch, &at)));
+    }
     rows.push((
         "unfinished",
         match view.open_intents {
@@ -50,6 +55,7 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
         },
     ));
     rows.extend(failing_rows(view, page));
+    rows.extend({ view.waiting.iter() }.map(|group| ("waiting", format_waiting(group, &at))));
     rows.push((
         "in review",
         match view.counts.requests_in_review {
@@ -70,11 +76,51 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
     }
     rows.push(("log", format_count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
+    let heading = format_heading(view);
+    format!("{heading}\n{}", page.render_block(&rows))
+}
+
+/// Says what runs the passes, and whether they are paused.
+fn format_heading(view: &StatusView) -> String {
+    let until = { view.pauses.iter() }
+        .find(|pause| pause.gate.is_none())
+        .and_then(|pause| pause.until.as_ref());
+    let state = match (view.paused, until) {
+        (false, _) => "is running",
+        (true, None) => "is paused: no passes until `maitred resume`",
+        (true, Some(_)) => "is paused: no passes until the pause ends",
+    };
+    match view.pid {
+        Some(pid) => format!("maitred {} {state} (process {pid}).", view.version),
+        None if view.paused => format!("maitred {} {state} (no daemon).", view.version),
+        None => format!("maitred {}: no daemon runs.", view.version),
+    }
+}
+
+fn format_pause(pause: &PauseView, at: &dyn Fn(&str) -> String) -> String {
+    let what = match &pause.gate {
+        Some(gate) => format!("gate {gate}"),
+        None => "everything".to_owned(),
+    };
+    let until = match (&pause.until, &pause.gate) {
+        (Some(until), _) => at(until),
+        (None, None) => "`maitred resume`".to_owned(),
+        (None, Some(gate)) => format!("`maitred resume --gate {gate}`"),
+    };
     format!(
-        "maitred {} {state} (process {}).\n{}",
-        view.version,
-        view.pid,
-        page.render_block(&rows)
+        "{what} since {}, until {until}: {}",
+        at(&pause.since),
+        pause.reason
+    )
+}
+
+fn format_waiting(group: &WaitingView, at: &dyn Fn(&str) -> String) -> String {
+    format!(
+        "{}: {} ({}), the oldest since {}",
+        format_count(group.requests, "request"),
+        group.decision,
+        group.reason,
+        at(&group.oldest)
     )
 }
 
@@ -149,7 +195,7 @@ fn failing_rows(view: &StatusView, page: &PageLayout) -> Vec<(&'static str, Stri
 }
 
 /// Formats the last watch of this daemon, or when the last watch before this daemon ran.
-fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+fn format_last_watch(watch: &WatchStatus, is_daemon: bool, at: &dyn Fn(&str) -> String) -> String {
     match (&watch.last_summary, &watch.last_watch_at) {
         (Some(last), _) => format!(
             "{}; {} checked, {} to Cal.com, {}{}",
@@ -159,7 +205,8 @@ fn format_last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String
             format_count(last.changes, "change"),
             if last.audit { " (an audit)" } else { "" }
         ),
-        (None, Some(before)) => format!("{}, before this daemon", at(before)),
+        (None, Some(before)) if is_daemon => format!("{}, before this daemon", at(before)),
+        (None, Some(last)) => at(last),
         (None, None) => "none yet".to_owned(),
     }
 }

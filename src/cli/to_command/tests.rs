@@ -86,8 +86,31 @@ fn words_become_commands() {
                 reason: owned("known"),
             },
         ),
-        ("pause", Command::Pause {}),
-        ("resume", Command::Resume {}),
+        (
+            "pause --reason ill",
+            Command::Pause(protocol::PauseCommand {
+                gate: None,
+                seconds: None,
+                reason: owned("ill"),
+            }),
+        ),
+        (
+            "pause --for 2h --gate club --reason ill",
+            Command::Pause(protocol::PauseCommand {
+                gate: some_owned("club"),
+                seconds: Some(7_200),
+                reason: owned("ill"),
+            }),
+        ),
+        ("resume", Command::Resume { gate: None }),
+        (
+            "resume --gate club",
+            Command::Resume {
+                gate: some_owned("club"),
+            },
+        ),
+        ("reload", Command::Reload {}),
+        ("status --check --max-age 1h", Command::Status {}),
         ("ledger verify", Command::Verify {}),
         ("ledger export --out log.jsonl", Command::Head {}),
         ("backup there", Command::Head {}),

@@ -61,6 +61,7 @@ pub const ROUTES: &[Route] = &[
     change("/v1/page", "page", "page-link"),
     change("/v1/pause", "pause", "status"),
     change("/v1/resume", "resume", "status"),
+    change("/v1/reload", "reload", "reload"),
     change("/v1/plan", "plan", "pass"),
     change("/v1/passes", "pass", "pass"),
     read("/v1/decisions", "decisions", "decisions"),

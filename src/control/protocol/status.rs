@@ -1,9 +1,10 @@
 //! The status of a daemon.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::unresolved::UnresolvedSummary;
-use super::{PassSummaryView, ProblemView};
+use super::{CheckResultView, PassSummaryView, ProblemView};
 
 /// What a running daemon does, what comes next, and what needs an operator's attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,26 +13,39 @@ pub struct StatusView {
     pub schema: u32,
     /// The version of the daemon's program.
     pub version: String,
-    /// The process id of the daemon.
-    pub pid: u32,
-    /// When the daemon started. RFC 3339 in UTC.
-    pub started: String,
-    /// Whether an operator paused the daemon: it starts no passes and no watches.
+    /// The process id of the daemon; absent when no daemon runs and a timer starts the passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// When the daemon started, RFC 3339 in UTC; absent when no daemon runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// Whether an operator paused everything: no passes and no watches start.
     pub paused: bool,
+    /// The pauses of everything and of single gates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<PauseView>,
     /// The last pass that was completed.
     pub last_pass: Option<PassSummaryView>,
     /// Why the last pass failed; absent after a pass that was completed.
     pub last_error: Option<String>,
+    /// The exit code that fits `last_error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_exit: Option<u8>,
     /// What prevents passes and watches from deciding: clocks that differ, a restored backup that
     /// waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<ProblemView>,
     /// How many passes this daemon has completed.
     pub passes: u64,
-    /// When the next pass is due, RFC 3339 in UTC; absent while the daemon is paused.
+    /// When the next pass is due, RFC 3339 in UTC; absent while everything is paused and when no
+    /// daemon runs.
     pub next_pass: Option<String>,
     /// The state of the watch.
     pub watch: WatchStatus,
+    /// The requests that wait, by decision and most important reason. Counted up to a thousand
+    /// requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingView>,
     /// Decisions that are recorded and not finished, counted up to a thousand.
     pub open_intents: usize,
     /// Further counts. Its fields are on the same level as `open_intents`.
@@ -112,6 +126,75 @@ pub struct DeadManView {
     pub last_error: Option<String>,
 }
 
+/// A pause of everything, or of one gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseView {
+    /// The gate; absent: everything is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// When the pause began. RFC 3339 in UTC.
+    pub since: String,
+    /// When the pause ends by itself, RFC 3339 in UTC; absent: `resume` ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Why the operator paused.
+    pub reason: String,
+}
+
+/// The requests that wait with the same decision for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// `wait`, `review` or `leave`.
+    pub decision: String,
+    /// The code of the most important reason.
+    pub reason: String,
+    /// How many requests wait.
+    pub requests: usize,
+    /// When the oldest of them was made. RFC 3339 in UTC.
+    pub oldest: String,
+}
+
+/// What `status --check` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthView {
+    /// The version of the protocol.
+    pub schema: u32,
+    /// Whether everything is in order.
+    pub healthy: bool,
+    /// The exit code: 0 when everything is in order.
+    pub exit: u8,
+    /// The state in one line.
+    pub text: String,
+}
+
+/// What a reload changed, or why it was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// The version of the protocol.
+    pub schema: u32,
+    /// Whether the daemon uses the new configuration.
+    pub accepted: bool,
+    /// The path of the configuration.
+    pub config: String,
+    /// The hash of the policy in force.
+    pub policy: String,
+    /// The keys whose value changed.
+    pub changes: Vec<ChangedKeyView>,
+    /// What `check` finds in the file.
+    pub results: Vec<CheckResultView>,
+}
+
+/// A key whose value a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedKeyView {
+    /// The path of the key, such as `gate[0].cost`.
+    pub key: String,
+    /// The value before; null if there was none.
+    pub old: Value,
+    /// The value from now on; null if there is none.
+    pub new: Value,
+}
+
 /// What needs an operator's attention, counted up to a thousand of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionCounts {
@@ -137,6 +220,9 @@ pub struct WatchStatus {
     pub last_summary: Option<WatchSummaryView>,
     /// Why the last watch failed; absent after a watch that was completed.
     pub last_error: Option<String>,
+    /// The exit code that fits `last_error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_exit: Option<u8>,
     /// When the next watch is due, RFC 3339 in UTC; absent while the daemon is paused.
     pub next_watch: Option<String>,
     /// When the next audit is due, RFC 3339 in UTC; absent while the daemon is paused.

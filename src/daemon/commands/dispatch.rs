@@ -1,7 +1,7 @@
 //! Assigns each command to the module that carries it out.
 
 use super::{
-    accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse,
+    accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse, pause,
     review, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
@@ -79,12 +79,13 @@ pub fn run_command(
         Command::LedgerMove(command) => ledger::move_ledger(store, now, command),
         Command::LedgerAcceptRestore { reason } => ledger::accept_restore(store, now, reason),
         Command::Head {} => Ok(show_head(store)),
+        Command::Pause(command) => pause::pause(store, policy, now, command),
+        Command::Resume { gate } => pause::resume(store, policy, now, gate.as_deref()),
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}
         | Command::Page {}
-        | Command::Pause {}
-        | Command::Resume {} => Err(parse::refusal(
+        | Command::Reload {} => Err(parse::refusal(
             "internal",
             "the command is the daemon's own and was sent to the store",
         )),

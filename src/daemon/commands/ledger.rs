@@ -124,7 +124,7 @@ fn commit_and_show(
 }
 
 /// Requires a reason, because an operator may need it years later.
-fn require_reason(text: &str) -> Result<String, Refusal> {
+pub(super) fn require_reason(text: &str) -> Result<String, Refusal> {
     let reason = parse::reason(Some(text), "")?;
     if reason.is_empty() {
         return Err(parse::usage(

@@ -13,8 +13,10 @@ pub mod ledger;
 pub mod members;
 pub mod operator_log;
 pub mod parse;
+pub mod pause;
 pub mod review;
 mod similar_names;
+pub mod status;
 #[cfg(test)]
 mod test_fixtures;
 pub mod unresolved;

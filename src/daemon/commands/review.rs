@@ -76,8 +76,21 @@ pub fn requests_in_review(
     noted_requests(store, now, false, limit, (now, last_request_id()))
 }
 
-/// Returns noted requests in the order in which their bookings end, after this place. Requests whose
-/// booking has begun are left out, because they can no longer be decided.
+/// Returns at most `limit` noted requests, whatever they wait for.
+///
+/// # Errors
+/// Fails when the requests cannot be read.
+pub(super) fn all_noted_requests(
+    store: &dyn Store,
+    now: Time,
+    limit: usize,
+) -> Result<Vec<Request>, StoreError> {
+    noted_requests(store, now, true, limit, (now, last_request_id()))
+}
+
+/// Returns noted requests in the order in which their bookings end, after this place: those in
+/// review, or all. Requests whose booking has begun are left out, because they can no longer be
+/// decided.
 fn noted_requests(
     store: &dyn Store,
     now: Time,

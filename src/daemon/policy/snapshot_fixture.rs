@@ -125,6 +125,7 @@ fn to_snapshot(fixture: SnapshotFixture) -> Snapshot {
         ledger_is_empty: fixture.ledger_is_empty,
         restore_pending: false,
         clock_skewed: false,
+        paused_gates: BTreeMap::new(),
         pending: fixture
             .bookings
             .iter()

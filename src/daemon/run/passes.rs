@@ -11,6 +11,7 @@ use crate::control::protocol::{CommandResult, SocketResponse};
 use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::daemon::wake::Wake;
+use crate::daemon::watchdog::RunProgress;
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Time};
 use crate::lookup::client::LookupClient;
@@ -62,7 +63,7 @@ impl Loop {
         self.timetable.record_watch_start();
         let tools = self.pass_resources();
         let wakes = self.daemon.wakes.clone();
-        spawn_and_report(wakes, async move {
+        spawn_and_report(wakes, &self.progress, async move {
             let (ports, policy) = (tools.ports(), &tools.policy);
             let (watch_report, stopped) =
                 run_watch_with_report(&ports, policy, &mut session, scope, dry_run).await;
@@ -101,7 +102,7 @@ impl Loop {
                 if let Some(error) = self.watch_error.take() {
                     tracing::info!(
                         server = self.daemon.calendar.server(),
-                        error,
+                        error = error.text,
                         "watches work again"
                     );
                 }
@@ -127,10 +128,11 @@ impl Loop {
                 }
                 let server = self.daemon.calendar.server();
                 tracing::warn!(server, "{failure}; the watch is tried again in a minute");
-                self.watch_error = Some(failure.to_string());
+                self.watch_error = Some(failure.to_stopped_view());
                 self.timetable.record_watch_failure(now);
             }
         }
+        self.show_status();
         self.start_next_queued();
         Ok(())
     }
@@ -166,7 +168,7 @@ impl Loop {
         }
         let tools = self.pass_resources();
         let wakes = self.daemon.wakes.clone();
-        spawn_and_report(wakes, async move {
+        spawn_and_report(wakes, &self.progress, async move {
             let mut session = session;
             let (ports, policy) = (tools.ports(), &tools.policy);
             let (report, stopped) =
@@ -200,6 +202,7 @@ impl Loop {
             None => self.record_success(report, now),
             Some(error) => self.record_failure(error, now)?,
         }
+        self.show_status();
         if let Some(awaiting) = awaiting_watch {
             let scope = self.timetable.requested_watch(now);
             let preview = awaiting.preview;
@@ -249,7 +252,7 @@ impl Loop {
         if let Some(error) = &self.last_error {
             let failed = self.timetable.failed_passes();
             let server = self.daemon.calendar.server();
-            tracing::info!(server, failed, error, "passes work again");
+            tracing::info!(server, failed, error = error.text, "passes work again");
         }
         self.last_error = None;
         self.last_pass = Some(views::pass_summary(report));
@@ -269,7 +272,7 @@ impl Loop {
     fn record_failure(&mut self, error: PassError, now: Time) -> Result<(), Failure> {
         let first = self.passes == 0 && self.last_error.is_none();
         let failure = Failure::from(&error);
-        self.last_error = Some(failure.to_string());
+        self.last_error = Some(failure.to_stopped_view());
         self.daemon.outbox.record_failure(&failure, now);
         // Only an operator can correct a refused key or a ledger of another account.
         let is_foreign_ledger = matches!(error, PassError::ForeignLedger(_));
@@ -317,8 +320,12 @@ fn answer_with_watch(
 
 /// Runs a pass or a watch concurrently with the loop, and reports to the loop how it ended, even if
 /// it panicked.
-fn spawn_and_report(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
-    let work = tokio::spawn(work);
+fn spawn_and_report(
+    wakes: mpsc::Sender<Wake>,
+    progress: &RunProgress,
+    work: impl Future<Output = Wake> + Send + 'static,
+) {
+    let work = tokio::spawn(progress.count(work));
     tokio::spawn(async move {
         let wake = work.await.unwrap_or(Wake::PassPanicked);
         // The loop outlives its passes; when it has ended there is no receiver.

@@ -1,64 +1,116 @@
 //! Reads the configuration again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::Loop;
 use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
-use crate::daemon::calendar;
+use crate::config::parse::Loaded;
+use crate::config::schema::printable_settings;
+use crate::control::protocol::status::{ChangedKeyView, ReloadView};
+use crate::control::protocol::{CheckResultView, SCHEMA};
+use crate::daemon::calendar::OpenedCalendar;
+use crate::daemon::config_check::{diagnostic_result, open_calendar};
+use crate::daemon::doctor::check_result::error;
 use crate::daemon::outbox::opened::OpenedNotifications;
+use crate::daemon::service_manager;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::Session;
 
+/// A configuration that can be used, with what it opens.
+struct NewConfig {
+    loaded: Loaded,
+    calendar: OpenedCalendar,
+    lookups: LookupClient,
+    notifications: OpenedNotifications,
+}
+
 impl Loop {
     /// Reads and validates the configuration. After any error the old configuration stays in force.
-    pub(super) fn reload(&mut self) {
-        let path = self.daemon.config_path.display().to_string();
+    pub(super) fn reload(&mut self) -> ReloadView {
+        service_manager::reloading();
+        let mut results = Vec::new();
+        let new = self.read_new_config(&mut results);
+        let accepted = new.is_some();
+        let changes = match new {
+            Some(new) => self.use_config(new),
+            None => {
+                log_refusal(&results);
+                Vec::new()
+            }
+        };
+        service_manager::ready();
+        self.show_status();
+        ReloadView {
+            schema: SCHEMA,
+            accepted,
+            config: self.daemon.config_path.display().to_string(),
+            policy: self.policy.hash.clone(),
+            changes,
+            results,
+        }
+    }
+
+    /// Returns the configuration of the file, unless something is wrong. Adds what is found.
+    fn read_new_config(&self, results: &mut Vec<CheckResultView>) -> Option<NewConfig> {
         let loaded = match load(&self.daemon.config_path) {
             Ok(loaded) => loaded,
             Err(LoadError::Invalid(findings)) => {
-                for finding in &findings.0 {
-                    let line = finding.position.as_ref().map(|place| place.line);
-                    tracing::error!(key = finding.key, line, "the configuration is wrong");
-                }
-                tracing::error!("the configuration in force does not change; see `maitred check`");
-                return;
+                results.extend(findings.0.iter().map(diagnostic_result));
+                return None;
             }
-            Err(error) => {
-                tracing::error!("the configuration in force does not change: failed to {error}");
-                return;
+            Err(why) => {
+                results.push(error("configuration", format!("failed to {why}"), ""));
+                return None;
             }
         };
+        results.extend(loaded.warnings.iter().map(diagnostic_result));
         let restart_keys = self.keys_needing_restart(&loaded.config);
         if !restart_keys.is_empty() {
-            tracing::error!(
-                "the configuration in force does not change: {} change with a restart only",
-                restart_keys.join(", ")
-            );
-            return;
+            let text = format!("{} change with a restart only", restart_keys.join(", "));
+            let help = "restart the daemon, or undo this change";
+            results.push(error("configuration", text, help));
+            return None;
         }
-        let observer = self.daemon.metrics.call_observer();
-        let calendar = match calendar::open(&loaded.config, &self.daemon.clock, Some(observer)) {
-            Ok(calendar) => calendar,
-            Err(error) => {
-                tracing::error!("the configuration in force does not change: {error}");
-                return;
-            }
+        let calendar = {
+            let observer = self.daemon.metrics.call_observer();
+            open_calendar(&loaded, &self.daemon.clock, Some(observer), results)?
         };
         let lookups = match LookupClient::open(&loaded.config.lookups) {
             Ok(lookups) => lookups,
-            Err(error) => {
-                tracing::error!("the configuration in force does not change: {error}");
-                return;
+            Err(why) => {
+                let help = "see the lookups of the configuration";
+                results.push(error("lookups", why.to_string(), help));
+                return None;
             }
         };
-        let notifications = match OpenedNotifications::open(&loaded.config) {
-            Ok(notifications) => notifications,
-            Err(error) => {
-                tracing::error!("the configuration in force does not change: {error}");
-                return;
+        match OpenedNotifications::open(&loaded.config) {
+            Ok(notifications) => Some(NewConfig {
+                loaded,
+                calendar,
+                lookups,
+                notifications,
+            }),
+            Err(why) => {
+                let help = "see [[notify]] and [dead-man] in the configuration, and \
+                            docs/notifications.md";
+                results.push(error("notifications", why.to_string(), help));
+                None
             }
-        };
+        }
+    }
+
+    /// Uses the configuration from now on. Returns the keys whose value changes.
+    fn use_config(&mut self, new: NewConfig) -> Vec<ChangedKeyView> {
+        let NewConfig {
+            loaded,
+            calendar,
+            lookups,
+            notifications,
+        } = new;
         for finding in &loaded.warnings {
             // The whole text may name people; `maitred check` shows it.
             let line = finding.position.as_ref().map(|place| place.line);
@@ -86,8 +138,11 @@ impl Loop {
         if let Some(page) = &self.daemon.page {
             page.set_zone(loaded.config.policy.global.zone);
         }
+        let changes = changed_keys(&self.daemon.config, &loaded.config);
         self.daemon.config = loaded.config;
+        let path = self.daemon.config_path.display().to_string();
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
+        changes
     }
 
     /// Returns the changed keys that this process cannot apply. Applying only the rest would leave
@@ -107,4 +162,51 @@ impl Loop {
         let changed = keys.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(key, _)| key).collect()
     }
+}
+
+/// The subjects of errors that are not about a place in the file, and whose text names no person.
+const OWN_SUBJECTS: [&str; 5] = ["configuration", "key", "calcom", "lookups", "notifications"];
+
+/// Logs why a configuration is not used. A finding about the file is logged without its text, which
+/// may name people; `maitred check` shows it.
+fn log_refusal(results: &[CheckResultView]) {
+    let errors = results.iter().filter(|result| result.level == "error");
+    let (own, of_file): (Vec<_>, Vec<_>) =
+        errors.partition(|error| OWN_SUBJECTS.contains(&error.subject.as_str()));
+    for CheckResultView { text, .. } in own {
+        tracing::error!("the configuration in force does not change: {text}");
+    }
+    for CheckResultView { subject, .. } in &of_file {
+        tracing::error!(place = subject, "the configuration is wrong");
+    }
+    if !of_file.is_empty() {
+        tracing::error!("the configuration in force does not change; see `maitred check`");
+    }
+}
+
+/// Returns the keys with different values, in the order of the documentation. Keys that only the
+/// old configuration has come last.
+fn changed_keys(old: &Config, new: &Config) -> Vec<ChangedKeyView> {
+    let settings = |config| printable_settings(config).into_iter();
+    let mut before: BTreeMap<String, Value> = settings(old)
+        .map(|setting| (setting.key, setting.value))
+        .collect();
+    let mut changes = Vec::new();
+    for setting in settings(new) {
+        let old = before.remove(&setting.key).unwrap_or_default();
+        if old != setting.value {
+            changes.push(ChangedKeyView {
+                key: setting.key,
+                old,
+                new: setting.value,
+            });
+        }
+    }
+    let removed = before.into_iter().filter(|(_, old)| !old.is_null());
+    changes.extend(removed.map(|(key, old)| ChangedKeyView {
+        key,
+        old,
+        new: Value::Null,
+    }));
+    changes
 }

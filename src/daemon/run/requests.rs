@@ -37,20 +37,16 @@ impl Loop {
             Command::Plan {} => self.queue_pass(PassKind::Plan, answer),
             Command::Pass { watch: false } => self.queue_pass(PassKind::Pass, answer),
             Command::Pass { watch: true } => self.queue_pass(PassKind::PassAndWatch, answer),
-            Command::Pause {} => {
-                self.paused = true;
-                tracing::info!(uid, "paused by an operator");
-                self.status(answer);
-            }
-            Command::Resume {} => {
-                self.paused = false;
-                self.make_pass_due();
-                tracing::info!(uid, "resumed by an operator");
-                self.status(answer);
-            }
             Command::Status {} => self.status(answer),
             Command::Page {} => {
                 let _ = answer.send(web_page::answer_link(self.daemon.page.as_deref()));
+            }
+            Command::Reload {} => {
+                let view = CommandResult::Reload(self.reload());
+                let _ = answer.send(SocketResponse::Ok(Box::new(view)));
+            }
+            command @ (Command::Pause(_) | Command::Resume { .. }) => {
+                self.run_pause_command(command, uid, answer);
             }
             command => self.run_store_command(command, uid, answer),
         }
@@ -84,7 +80,7 @@ impl Loop {
         let store = self.daemon.store.clone();
         let policy = Arc::clone(&self.policy);
         let now = (self.daemon.clock)();
-        let paused = self.paused;
+        let paused = self.pauses.of_all(now).is_some();
         let wakes = self.daemon.wakes.clone();
         let outbox = Arc::clone(&self.daemon.outbox);
         tokio::spawn(async move {

@@ -8,6 +8,7 @@ use crate::domain::account::sum_credits;
 use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact, UnresolvedFact};
 use crate::domain::ledger_state::LedgerFact;
 use crate::domain::messages;
+use crate::domain::time::format_instant;
 use crate::store::port::LoggedFact;
 
 /// Returns a fact as one entry, without title, start and balance.
@@ -139,7 +140,23 @@ fn describe_ledger_fact(fact: &LedgerFact) -> EntryParts {
             ("restored", None, None, text)
         }
         LedgerFact::RestoreAccepted { reason } => ("restore-accepted", None, None, reason.clone()),
+        LedgerFact::Paused {
+            gate,
+            until,
+            reason,
+        } => {
+            let until =
+                until.map_or_else(String::new, |at| format!(" until {}", format_instant(at)));
+            let text = format!("{}{until}: {reason}", paused_part(gate.as_deref()));
+            ("paused", None, None, text)
+        }
+        LedgerFact::Resumed { gate } => ("resumed", None, None, paused_part(gate.as_deref())),
     }
+}
+
+/// Returns what a pause is about.
+fn paused_part(gate: Option<&str>) -> String {
+    gate.map_or_else(|| "everything".to_owned(), |gate| format!("gate {gate}"))
 }
 
 fn format_attributes(

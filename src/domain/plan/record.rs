@@ -7,6 +7,7 @@ use crate::domain::evaluation::Evaluation;
 use crate::domain::gate::Gate;
 use crate::domain::id::BookingUid;
 use crate::domain::messages;
+use crate::domain::pause::Pause;
 use crate::domain::request::{PinAttempt, Request, RequestState};
 use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::PinResult;
@@ -20,7 +21,39 @@ impl<'a> Planner<'a> {
         record: Option<&Request>,
         skip_reason: SkipReason,
     ) {
-        let code = skip_reason.code();
+        let reason = Reason {
+            code: skip_reason.code(),
+            text: self.skip_text(group, skip_reason),
+        };
+        let request = self.build_left_request(group, gate, record, reason);
+        self.add_note(request, record, false);
+    }
+
+    /// Leaves a request whose gate is paused. The request is noted, so that `explain` and `status`
+    /// show what it waits for.
+    pub(super) fn leave_while_paused(
+        &mut self,
+        group: &RequestGroup<'a>,
+        gate: &Gate,
+        record: Option<&Request>,
+        pause: &Pause,
+    ) {
+        let reason = Reason {
+            code: ReasonCode::Paused,
+            text: format!("gate {} is {}", gate.name, pause.describe()),
+        };
+        let request = self.build_left_request(group, Some(gate), record, reason);
+        self.note_pending(group, request, record);
+    }
+
+    /// Returns a request that is left alone without an evaluation.
+    fn build_left_request(
+        &self,
+        group: &RequestGroup<'a>,
+        gate: Option<&Gate>,
+        record: Option<&Request>,
+        reason: Reason,
+    ) -> Request {
         let first = group.bookings[0];
         let account = first
             .booker
@@ -28,21 +61,17 @@ impl<'a> Planner<'a> {
             .and_then(|booker| self.snapshot.accounts_by_address.get(&booker.address));
         let evaluation = Evaluation {
             decision: Decision::Leave,
-            reasons: vec![Reason {
-                code,
-                text: self.skip_text(group, skip_reason),
-            }],
+            reason_keys: vec![reason.code.as_str().to_owned()],
+            reasons: vec![reason],
             booker_text: None,
             findings: Vec::new(),
             account: account.cloned(),
             booker: first.booker.as_ref().map(|booker| booker.address.clone()),
-            reason_keys: vec![code.as_str().to_owned()],
             costs: Vec::new(),
             credits: 0,
             to_hold: 0,
         };
-        let request = self.build_request(group, gate, record, evaluation, None);
-        self.add_note(request, record, false);
+        self.build_request(group, gate, record, evaluation, None)
     }
 
     /// Leaves a request until an operator has accepted a restored backup. Credits that were spent

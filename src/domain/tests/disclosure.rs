@@ -244,6 +244,7 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         ReasonCode::EmptyLedger,
         ReasonCode::RestorePending,
         ReasonCode::ClockSkew,
+        ReasonCode::Paused,
         ReasonCode::DeclineLimit,
         ReasonCode::AccountFrozen,
         ReasonCode::Operator,

@@ -261,6 +261,7 @@ pub(super) fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapsho
         ledger_is_empty: false,
         restore_pending: false,
         clock_skewed: false,
+        paused_gates: BTreeMap::new(),
         pending: pending.into_iter().map(observe).collect(),
     }
 }

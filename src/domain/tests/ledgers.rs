@@ -9,6 +9,7 @@ use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart,
 use crate::domain::grant::GrantKind;
 use crate::domain::ledger::Violation;
 use crate::domain::ledger::in_memory::InMemoryLedger;
+use crate::domain::ledger_state::LedgerFact;
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, OperatorDecision,
     OperatorReview, RequestState,
@@ -948,4 +949,41 @@ fn a_fact_that_moves_credits_is_refused_the_second_time() {
         );
         assert_eq!(memory, unchanged);
     }
+}
+
+#[test]
+fn pauses_are_replaced_ended_and_kept_apart() {
+    let paused = |gate: Option<&str>, until, reason: &str| {
+        Fact::Ledger(LedgerFact::Paused {
+            gate: gate.map(str::to_owned),
+            until,
+            reason: reason.to_owned(),
+        })
+    };
+    let resumed = |gate: Option<&str>| {
+        Fact::Ledger(LedgerFact::Resumed {
+            gate: gate.map(str::to_owned),
+        })
+    };
+    let mut memory = ledger_from(&[
+        paused(None, None, "the roof leaks"),
+        paused(Some("club"), Some(at_minute(60)), "prices change"),
+        paused(None, Some(at_minute(30)), "the roof leaks still"),
+    ]);
+    let pauses = memory.state.pauses.clone();
+    let reason = pauses.of_all(now()).map(|pause| pause.reason.as_str());
+    assert_eq!(reason, Some("the roof leaks still"));
+    assert!(pauses.of_gate("club", now()).is_some());
+    commit_facts(&mut memory, at_minute(1), &[resumed(None)]);
+    let pauses = &memory.state.pauses;
+    assert_eq!(pauses.of_all(at_minute(1)), None);
+    assert!(pauses.of_gate("club", at_minute(1)).is_some(), "it is kept");
+    // A pause that is not there ends without harm.
+    commit_facts(
+        &mut memory,
+        at_minute(2),
+        &[resumed(None), resumed(Some("dinner"))],
+    );
+    commit_facts(&mut memory, at_minute(3), &[resumed(Some("club"))]);
+    assert!(memory.state.pauses.gates.is_empty());
 }

@@ -4,12 +4,14 @@ use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::decision::{Credits, Decision, DecisionOutcome};
+use crate::domain::decision::{Credits, Decision, DecisionOutcome, ReasonCode};
 use crate::domain::expected::Expected;
 use crate::domain::fact::{ChargeFact, CreditFact, Fact};
 use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
-use crate::domain::plan::{Action, plan};
+use crate::domain::intent::BookingState;
+use crate::domain::pause::Pause;
+use crate::domain::plan::{Action, Step, plan};
 use crate::domain::request::{
     ChargeState, MAX_OCCURRENCES, OperatorDecision, OperatorReview, Request, RequestState,
 };
@@ -856,4 +858,67 @@ fn an_account_may_be_reached_by_several_addresses() {
         "b leave unsettled seen",
     ];
     check(&snapshot, &policy(), &expect);
+}
+
+/// A paused gate decides nothing new: its requests are noted as waiting for the end of the pause,
+/// whatever they would be. What began meanwhile is listed, and recorded decisions are finished.
+#[test]
+fn the_requests_of_a_paused_gate_wait_and_its_intents_are_finished() {
+    let pause = Pause {
+        since: at_minute(-5),
+        until: None,
+        reason: "the host is ill".to_owned(),
+    };
+    let begun = modify(booking_by("c", "cy@example.com", 1, -1), |b| {
+        b.start = at_minute(-1);
+    });
+    let pending = vec![
+        booking("a"),
+        booking_by("b", "al@example.com", 1, -1),
+        begun,
+    ];
+    let with_pause = |gate: &str| {
+        modify(snapshot(pending.clone(), vec![account_of_bo(2)]), |s| {
+            s.paused_gates.insert(gate.to_owned(), pause.clone());
+        })
+    };
+    let paused = with_pause("club");
+    let first = plan(&paused, &policy());
+    assert_eq!(first.steps.len(), 3);
+    for step in &first.steps {
+        assert_eq!(step.action, Action::Note { write: true });
+        assert_eq!(step.request.decision, Decision::Leave);
+        let [reason] = step.request.reasons.as_slice() else {
+            panic!("{:?}", step.request.reasons);
+        };
+        assert_eq!(reason.code, ReasonCode::Paused);
+        assert!(reason.text.contains("the host is ill"), "{}", reason.text);
+    }
+    assert_eq!(first.problems.len(), 1, "{:?}", first.problems);
+    assert_eq!(first.unresolved_facts.len(), 1);
+    // What is noted already is not written again.
+    let mut noted = paused.clone();
+    for step in &first.steps {
+        add_record(&mut noted, step.request.as_ref().clone());
+    }
+    let again = plan(&noted, &policy());
+    let writes = |step: &Step| step.action == Action::Note { write: true };
+    assert!(!again.steps.iter().any(writes));
+    // Another gate is not affected, and neither is an open intent.
+    assert_eq!(
+        describe_planned(&with_pause("dinner"), &policy()),
+        describe_planned(
+            &modify(paused.clone(), |s| s.paused_gates.clear()),
+            &policy()
+        )
+    );
+    let finished = modify(paused, |s| {
+        s.pending.clear();
+        let states = [("x", BookingState::Pending)];
+        s.intents = vec![open_intent(intent("x", &["x"]), &states)];
+    });
+    let unpaused = modify(finished.clone(), |s| s.paused_gates.clear());
+    let described = describe_planned(&finished, &policy());
+    assert_eq!(described, describe_planned(&unpaused, &policy()));
+    assert_eq!(described.len(), 1);
 }

@@ -108,6 +108,18 @@ fn daemon(context: &ViewContext<'_>, status: &StatusView) -> Markup {
             context.link("/bookings", &status.counts.open_charges.to_string()),
         ),
     ];
+    let pauses = status.pauses.iter().map(|pause| {
+        let what = match &pause.gate {
+            Some(gate) => format!("gate {gate}"),
+            None => "everything".to_owned(),
+        };
+        let until = context.time_or(pause.until.as_deref(), "it is resumed");
+        (
+            "Pause",
+            html! { (what) ", until " (until) ": " (pause.reason) },
+        )
+    });
+    rows.splice(1..1, pauses);
     if let Some(calls) = status.available_calls {
         let calls = html! { (count(calls, "call")) " now" };
         rows.push(("Rate budget", calls));
@@ -115,7 +127,10 @@ fn daemon(context: &ViewContext<'_>, status: &StatusView) -> Markup {
     rows.extend([
         (
             "Started",
-            html! { (context.time_from_now(&status.started)) ", " (passes(status.passes)) },
+            html! {
+                @if let Some(started) = &status.started { (context.time_from_now(started)) ", " }
+                (passes(status.passes))
+            },
         ),
         (
             "Log",
@@ -124,7 +139,7 @@ fn daemon(context: &ViewContext<'_>, status: &StatusView) -> Markup {
         ("Policy", html! { code { (status.policy) } }),
         (
             "Version",
-            html! { (status.version) ", process " (status.pid) },
+            html! { (status.version) @if let Some(pid) = status.pid { ", process " (pid) } },
         ),
     ]);
     values(&rows)

@@ -32,7 +32,7 @@ pub(super) async fn begin_snapshot(
 ) -> Result<(Snapshot, PendingListEnd), PassError> {
     let me = session.me(ports).await?.id;
     let ledger = ports.store.read(|store| store.ledger_state()).await;
-    let restore_pending = ledger.map_err(PassError::Store)?.restored_at.is_some();
+    let ledger = ledger.map_err(PassError::Store)?;
     let skipped_requests = &session.skipped_requests;
     let (mut pending, decisions, list_end) =
         list_pending(ports, policy, me, skipped_requests, budget, problems).await?;
@@ -49,7 +49,8 @@ pub(super) async fn begin_snapshot(
     }
     let mut snapshot = new_snapshot(ports, me, pending, decisions, intents);
     snapshot.recent_declines = count_recent_declines(ports, policy).await?;
-    snapshot.restore_pending = restore_pending;
+    snapshot.restore_pending = ledger.restored_at.is_some();
+    snapshot.paused_gates = ledger.pauses.of_gates(snapshot.now);
     snapshot.clock_skewed = clock_is_off(ports);
     Ok((snapshot, list_end))
 }
@@ -90,6 +91,7 @@ fn new_snapshot(
         ledger_is_empty: decisions.ledger_is_empty,
         restore_pending: false,
         clock_skewed: false,
+        paused_gates: BTreeMap::new(),
         pending,
         intents,
     }

@@ -1,11 +1,15 @@
 //! The written form of facts about the ledger as a whole, and of its state.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::text::{RecordError, Text};
+use super::personal::{PersonalText, from_personal_text, to_personal_text};
+use super::text::{RecordError, Text, optional_string};
 use super::timestamp::Timestamp;
 use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
+use crate::domain::pause::{Pause, Pauses};
 
 /// The written form of a fact about the ledger as a whole.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +33,24 @@ pub enum LedgerFactRecord<'a> {
         /// The operator's reason.
         reason: Text<'a>,
     },
+    /// An operator paused a gate, or everything.
+    Paused {
+        /// The gate; `None`: everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<Text<'a>>,
+        /// When the pause ends by itself; `None`: when an operator ends it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// The operator's reason; `None` if it was removed from the line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
+    },
+    /// An operator ended the pause of a gate, or of everything.
+    Resumed {
+        /// The gate; `None`: everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<Text<'a>>,
+    },
 }
 
 /// The written form of the account that a ledger belongs to.
@@ -51,6 +73,21 @@ pub struct LedgerStateRecord<'a> {
     identity: Option<IdentityRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restored: Option<Timestamp>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    paused: Option<PauseRecord<'a>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    paused_gates: BTreeMap<Text<'a>, PauseRecord<'a>>,
+}
+
+/// A pause as the projection keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRecord<'a> {
+    since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    #[serde(borrow)]
+    reason: Text<'a>,
 }
 
 impl<'a> From<&'a LedgerFact> for LedgerFactRecord<'a> {
@@ -63,6 +100,18 @@ impl<'a> From<&'a LedgerFact> for LedgerFactRecord<'a> {
             LedgerFact::Restored { commit } => Self::Restored { commit: *commit },
             LedgerFact::RestoreAccepted { reason } => Self::RestoreAccepted {
                 reason: reason.into(),
+            },
+            LedgerFact::Paused {
+                gate,
+                until,
+                reason,
+            } => Self::Paused {
+                gate: gate.as_ref().map(Into::into),
+                until: until.map(Timestamp),
+                personal: to_personal_text(reason),
+            },
+            LedgerFact::Resumed { gate } => Self::Resumed {
+                gate: gate.as_ref().map(Into::into),
             },
         }
     }
@@ -80,6 +129,18 @@ impl TryFrom<LedgerFactRecord<'_>> for LedgerFact {
             LedgerFactRecord::Restored { commit } => Self::Restored { commit },
             LedgerFactRecord::RestoreAccepted { reason } => Self::RestoreAccepted {
                 reason: reason.into_string()?,
+            },
+            LedgerFactRecord::Paused {
+                gate,
+                until,
+                personal,
+            } => Self::Paused {
+                gate: optional_string(gate)?,
+                until: until.map(|until| until.0),
+                reason: from_personal_text(personal)?,
+            },
+            LedgerFactRecord::Resumed { gate } => Self::Resumed {
+                gate: optional_string(gate)?,
             },
         })
     }
@@ -113,6 +174,13 @@ impl<'a> From<&'a LedgerState> for LedgerStateRecord<'a> {
             began: state.first_commit_at.map(Timestamp),
             identity: state.identity.as_ref().map(Into::into),
             restored: state.restored_at.map(Timestamp),
+            paused: state.pauses.all.as_ref().map(Into::into),
+            paused_gates: {
+                let gates = state.pauses.gates.iter();
+                gates
+                    .map(|(gate, pause)| (gate.into(), pause.into()))
+                    .collect()
+            },
         }
     }
 }
@@ -125,6 +193,37 @@ impl TryFrom<LedgerStateRecord<'_>> for LedgerState {
             first_commit_at: record.began.map(|began| began.0),
             identity: record.identity.map(TryInto::try_into).transpose()?,
             restored_at: record.restored.map(|restored| restored.0),
+            pauses: Pauses {
+                all: record.paused.map(TryInto::try_into).transpose()?,
+                gates: {
+                    let gates = record.paused_gates.into_iter();
+                    gates
+                        .map(|(gate, pause)| Ok((gate.into_string()?, pause.try_into()?)))
+                        .collect::<Result<_, RecordError>>()?
+                },
+            },
+        })
+    }
+}
+
+impl<'a> From<&'a Pause> for PauseRecord<'a> {
+    fn from(pause: &'a Pause) -> Self {
+        Self {
+            since: Timestamp(pause.since),
+            until: pause.until.map(Timestamp),
+            reason: (&pause.reason).into(),
+        }
+    }
+}
+
+impl TryFrom<PauseRecord<'_>> for Pause {
+    type Error = RecordError;
+
+    fn try_from(record: PauseRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            since: record.since.0,
+            until: record.until.map(|until| until.0),
+            reason: record.reason.into_string()?,
         })
     }
 }

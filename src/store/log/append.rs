@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::line::{self, Hash, LedgerId, MAX_LINE, SegmentHeader};
+use super::line::{self, FORMAT, Hash, LedgerId, MAX_LINE, SegmentHeader};
 use super::reader::LogEnd;
 use super::segment::{self, HashChain, LogPosition, SegmentError, Sink};
 use crate::domain::time::Time;
@@ -84,7 +84,7 @@ impl Appender {
             len: end.position.offset,
             chain: end.chain,
             ledger,
-            outdated: end.ledger.is_none(),
+            outdated: end.format != FORMAT,
             limit,
             broken: false,
         }
@@ -138,6 +138,7 @@ impl Appender {
 
     fn rotate(&mut self, now: Time) -> Result<(), AppendError> {
         let header = SegmentHeader {
+            format: FORMAT,
             ledger: Some(self.ledger),
             segment: self.segment + 1,
             first: self.chain.seq + 1,

@@ -1,25 +1,25 @@
 //! One line of the log, byte for byte.
 //!
 //! ```text
-//! {"format":2,"seq":7,"at":"2026-11-24T05:32:51Z","ledger":"<id>","calendar":"main","epoch":0,
+//! {"format":3,"seq":7,"at":"2026-11-24T05:32:51Z","ledger":"<id>","calendar":"main","epoch":0,
 //!  "facts":[…],"prev":"<64>","hash":"<64>"}
-//! {"log":"maitred","format":2,"ledger":"<id>","segment":1,"first":1,"created":"…","prev":"<64>",
+//! {"log":"maitred","format":3,"ledger":"<id>","segment":1,"first":1,"created":"…","prev":"<64>",
 //!  "hash":"<64>"}
 //! ```
 //!
 //! Each is one line, without blanks between its fields. A commit's line itself names the ledger
 //! that it belongs to, so that another store can hold the line unchanged. `calendar` names the
 //! Cal.com account that the commit is about, and `epoch` is raised when another machine takes the
-//! ledger over; on one machine it is 0. Logs of format 1 had none of `ledger`, `calendar` and
-//! `epoch`:
+//! ledger over; on one machine it is 0. Lines of format 2 have the same form, and fewer kinds of
+//! facts. Logs of format 1 had none of `ledger`, `calendar` and `epoch`:
 //!
 //! ```text
 //! {"seq":7,"at":"2026-11-24T05:32:51Z","facts":[…],"prev":"<64>","hash":"<64>"}
 //! {"log":"maitred","format":1,"segment":1,"first":1,"created":"…","prev":"<64>","hash":"<64>"}
 //! ```
 //!
-//! Logs of format 1 stay readable: the lines of a segment have the format of its header, and the
-//! first commit that this version writes begins a new segment.
+//! Logs of older formats stay readable: the lines of a segment have the format of its header, and
+//! the first commit that this version writes begins a new segment.
 //!
 //! `hash` is the SHA-256, in lower-case hexadecimal, of all bytes of the line before `,"hash":`;
 //! `prev`, the hash of the line before, is among them. The first header's `prev` is all zeros. A
@@ -38,10 +38,13 @@ use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 
 /// The format of the log that is written, and the newest that is read.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The oldest format that is read.
 pub const OLDEST_FORMAT: u32 = 1;
+
+/// The first format whose lines name the ledger that they belong to.
+const FIRST_WITH_LEDGER: u32 = 2;
 
 /// The name of the calendar in a configuration with a single calendar.
 pub const ONLY_CALENDAR: &str = "main";
@@ -227,7 +230,9 @@ pub struct LogEntry<'a> {
 /// The contents of a segment's first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentHeader {
-    /// The ledger; `None` for a segment of format 1, which this version does not write.
+    /// The format of the segment's lines. This version writes only [`FORMAT`].
+    pub format: u32,
+    /// The ledger; `None` for a segment of format 1.
     pub ledger: Option<LedgerId>,
     /// The segment's number, from 1.
     pub segment: u32,
@@ -327,13 +332,16 @@ pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, LineFault> 
         serde_json::from_slice(&json).map_err(|_| LineFault::Malformed)?;
     let ledger = match (record.format, record.ledger) {
         (OLDEST_FORMAT, None) => None,
-        (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(LineFault::Malformed)?),
+        (FIRST_WITH_LEDGER..=FORMAT, Some(ledger)) => {
+            Some(LedgerId::parse(ledger).ok_or(LineFault::Malformed)?)
+        }
         _ => return Err(LineFault::Malformed),
     };
     if record.log != "maitred" {
         return Err(LineFault::Malformed);
     }
     Ok(SegmentHeader {
+        format: record.format,
         ledger,
         segment: record.segment,
         first: record.first,
@@ -346,7 +354,7 @@ impl<'a> SealedLine<'a> {
     pub fn parse_entry(&self) -> Result<LogEntry<'a>, LineFault> {
         let fields = LineFields(self.body);
         let entry = if self.body.starts_with(FORMAT_KEY.as_bytes()) {
-            fields.parse_format_2()?
+            fields.parse_with_format()?
         } else {
             fields.parse_format_1()
         };
@@ -395,16 +403,16 @@ impl<'a> LineFields<'a> {
     }
 
     /// Returns `Ok(None)` if the line does not have this form.
-    fn parse_format_2(mut self) -> Result<Option<LogEntry<'a>>, LineFault> {
+    fn parse_with_format(mut self) -> Result<Option<LogEntry<'a>>, LineFault> {
         let format = self.skip(FORMAT_KEY).and_then(|()| self.take_number());
         match format {
-            Some(FORMAT) => Ok(self.parse_rest_of_format_2()),
+            Some(format @ FIRST_WITH_LEDGER..=FORMAT) => Ok(self.parse_rest(format)),
             Some(newer) if newer > FORMAT => Err(LineFault::NewerFormat(newer)),
             Some(_) | None => Ok(None),
         }
     }
 
-    fn parse_rest_of_format_2(mut self) -> Option<LogEntry<'a>> {
+    fn parse_rest(mut self, format: u32) -> Option<LogEntry<'a>> {
         self.skip(",\"seq\":")?;
         let seq = self.take_number()?;
         self.skip(",\"at\":\"")?;
@@ -420,7 +428,7 @@ impl<'a> LineFields<'a> {
         // refused.
         let is_supported = calendar == ONLY_CALENDAR && epoch == FIRST_EPOCH;
         is_supported.then_some(LogEntry {
-            format: FORMAT,
+            format,
             seq,
             at,
             ledger: Some(ledger),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::codec::fact;
 use super::super::durable_fs::{self, DiskError};
-use super::line::{self, Hash, LedgerId, LineFault, LogEntry, MAX_LINE, SealedLine, SegmentHeader};
+use super::line::{
+    self, Hash, LedgerId, LineFault, LogEntry, MAX_LINE, OLDEST_FORMAT, SealedLine, SegmentHeader,
+};
 use super::segment::{self, HashChain, LogPosition, SegmentError};
 use super::torn_line;
 use crate::domain::fact::Commit;
@@ -84,6 +86,8 @@ pub struct LogEnd {
     pub head: Hash,
     /// The ledger that the last segment belongs to; `None` when that segment has format 1.
     pub ledger: Option<LedgerId>,
+    /// The format of the last segment.
+    pub format: u32,
     /// The length of a torn line after the end, in bytes.
     pub torn_bytes: u64,
     /// The number of the torn line in its file, from 1.
@@ -103,6 +107,8 @@ pub struct LogReader {
     head: Hash,
     /// The ledger that the current segment belongs to; `None` in a segment of format 1.
     ledger: Option<LedgerId>,
+    /// The format of the current segment.
+    format: u32,
     torn_bytes: u64,
     pub(super) buffer: Vec<u8>,
 }
@@ -144,7 +150,8 @@ impl LogReader {
         }
         let mut reader = Self::open_at(dir, last, position, chain)?;
         reader.head = chain.hash;
-        reader.ledger = Self::read_header_of(dir, last, position.segment)?.ledger;
+        let header = Self::read_header_of(dir, last, position.segment)?;
+        (reader.ledger, reader.format) = (header.ledger, header.format);
         let path = reader.path.clone();
         if !durable_fs::with_path("read", &path, reader.fill_buffer())? {
             return Ok(None);
@@ -208,6 +215,7 @@ impl LogReader {
             chain,
             head: chain.hash,
             ledger: None,
+            format: OLDEST_FORMAT,
             torn_bytes: 0,
             buffer: Vec::new(),
         })
@@ -265,6 +273,7 @@ impl LogReader {
             chain: self.chain,
             head: self.head,
             ledger: self.ledger,
+            format: self.format,
             torn_bytes: self.torn_bytes,
             line_number: self.line_number(),
         }
@@ -322,9 +331,9 @@ impl LogReader {
             segment: self.position.segment + 1,
             offset: 0,
         };
-        let (head, ledger) = (self.head, self.ledger);
+        let (head, ledger, format) = (self.head, self.ledger, self.format);
         *self = Self::open_at(&self.dir, self.last_segment, position, self.chain)?;
-        (self.head, self.ledger) = (head, ledger);
+        (self.head, self.ledger, self.format) = (head, ledger, format);
         self.lines_before = Some(0);
         self.check_header()
     }
@@ -342,7 +351,10 @@ impl LogReader {
             if (segment, first) != expected {
                 return Err(LineFault::ChainBroken);
             }
-            // After a segment of format 2, no segment of format 1 or of another ledger may follow.
+            // After a segment, no segment of an older format or of another ledger may follow.
+            if header.format < self.format {
+                return Err(LineFault::Malformed);
+            }
             if let Some(expected) = self.ledger {
                 match header.ledger {
                     Some(found) if found == expected => {}
@@ -350,12 +362,12 @@ impl LogReader {
                     None => return Err(LineFault::Malformed),
                 }
             }
-            Ok((sealed.hash, header.ledger))
+            Ok((sealed.hash, header))
         });
         match checked {
-            Ok((hash, ledger)) => {
+            Ok((hash, header)) => {
                 self.chain.hash = hash;
-                self.ledger = ledger;
+                (self.ledger, self.format) = (header.ledger, header.format);
                 self.advance();
                 Ok(())
             }
@@ -386,6 +398,9 @@ impl LogReader {
 
     /// Checks that a line has the format of its segment and names the segment's ledger.
     fn check_ledger(&self, entry: &LogEntry<'_>) -> Result<(), LineFault> {
+        if entry.format != self.format {
+            return Err(LineFault::Malformed);
+        }
         match (self.ledger, entry.ledger) {
             (Some(expected), Some(found)) if expected != found => {
                 Err(LineFault::OtherLedger { expected, found })

@@ -72,7 +72,7 @@ fn after_a_failed_write_nothing_more_is_written() {
         store.log = Appender::new(
             &log,
             &end,
-            end.ledger.expect("format 2"),
+            end.ledger.expect("a format that names it"),
             sink,
             SEGMENT_LIMIT,
         );

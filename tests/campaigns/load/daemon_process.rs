@@ -198,6 +198,7 @@ impl DaemonInChild {
             calendar: opened.calendar,
             key_fingerprint: opened.key_fingerprint,
             store: store.clone(),
+            pauses: Default::default(),
             clock: clock.clock(),
             wakes: tells,
             // The test says what comes when.

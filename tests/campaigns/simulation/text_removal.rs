@@ -53,9 +53,11 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
         Fact::Unresolved(UnresolvedFact::Listed { detail, .. }) => replace_text(detail),
         Fact::Unresolved(UnresolvedFact::Resolved { reason, .. }) => replace_text(reason),
         Fact::Ledger(
-            LedgerFact::Identified { reason, .. } | LedgerFact::RestoreAccepted { reason },
+            LedgerFact::Identified { reason, .. }
+            | LedgerFact::RestoreAccepted { reason }
+            | LedgerFact::Paused { reason, .. },
         ) => replace_text(reason),
-        Fact::Ledger(LedgerFact::Restored { .. })
+        Fact::Ledger(LedgerFact::Restored { .. } | LedgerFact::Resumed { .. })
         | Fact::Account(
             AccountFact::FreezeChanged { reason: None, .. }
             | AccountFact::Opened { .. }

@@ -153,12 +153,13 @@ const COMMANDS: [(&str, &str, &str); 38] = [
 ];
 
 /// Commands that ask a daemon, or that need their own folder.
-const DAEMON_COMMANDS: [(&str, &str); 7] = [
+const DAEMON_COMMANDS: [(&str, &str); 8] = [
     ("pass", "PassView"),
     ("status", "StatusView"),
     ("page", "PageLinkView"),
     ("pause", "StatusView"),
     ("resume", "StatusView"),
+    ("reload", "ReloadView"),
     ("restore", "CopyView"),
     ("ledger accept-restore", "LedgerView"),
 ];
@@ -169,7 +170,7 @@ const COMMANDS_WITHOUT_JSON: [&str; 4] = ["demo", "sandbox", "completions", "man
 fn document() -> Value {
     let mut roots: Vec<&str> = COMMANDS.iter().map(|(_, _, name)| *name).collect();
     roots.extend(DAEMON_COMMANDS.iter().map(|(_, name)| *name));
-    roots.push("Refusal");
+    roots.extend(["Refusal", "HealthView"]);
     schema::document(&roots)
 }
 
@@ -291,8 +292,9 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
         ("pass", "maitred --format json pass --watch"),
         ("status", "maitred --format json status"),
         ("page", "maitred --format json page"),
-        ("pause", "maitred --format json pause"),
+        ("pause", "maitred --format json pause --reason ill"),
         ("resume", "maitred --format json resume"),
+        ("reload", "maitred --format json reload"),
         ("restore", "maitred --format json restore copy"),
         (
             "ledger accept-restore",

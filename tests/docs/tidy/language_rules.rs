@@ -41,7 +41,7 @@ const PLAIN_LANGUAGE_PLACES: [&str; 11] = [
     "SECURITY.md",
     "CHANGELOG.md",
     "config.toml",
-    "systemd/maitred.service",
+    "systemd",
     "docs",
     "src",
     "tests",

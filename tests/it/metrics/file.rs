@@ -48,7 +48,7 @@ fn the_daemon_writes_the_file_for_other_users_and_at_its_end() {
     // A pause is in the file at once, although no pass follows.
     let paused = || read_value(&path, "maitred_paused");
     assert_eq!(paused(), Some(0.0));
-    fixture.run_ok(&["pause"]);
+    fixture.run_ok(&["pause", "--reason", "test"]);
     wait_until("the pause", || paused() == Some(1.0));
     // A command of an operator counts at the next export, at the latest at the end.
     fixture.run_ok(&["credits", "grant", BO, "3"]);

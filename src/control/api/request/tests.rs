@@ -105,7 +105,7 @@ fn requests_use_the_method_and_the_path_of_the_table() {
 #[test]
 fn what_is_left_out_has_its_default() {
     let rows: [(&str, RequestParts<'_>, Command); 4] = [
-        ("/v1/pause", RequestParts::default(), Command::Pause {}),
+        ("/v1/reload", RequestParts::default(), Command::Reload {}),
         (
             "/v1/passes",
             RequestParts::default(),
@@ -187,16 +187,16 @@ fn requests_that_mean_no_command_are_refused_with_the_place() {
             query("open=yes"),
             "open: provided string was not `true`",
         ),
-        ("/v1/pause", query("x=1"), "in the body, and no query"),
+        ("/v1/reload", query("x=1"), "in the body, and no query"),
         (
-            "/v1/pause",
+            "/v1/reload",
             body("{\"x\":1}"),
-            "POST /v1/pause: unknown field `x`",
+            "POST /v1/reload: unknown field `x`",
         ),
-        ("/v1/pause", body("[]"), "not a JSON object"),
-        ("/v1/pause", body("hello"), "not a JSON object"),
-        ("/v1/pause", body("\0\u{1b}[2J"), "not a JSON object"),
-        ("/v1/pause", body("{} {}"), "trailing characters"),
+        ("/v1/reload", body("[]"), "not a JSON object"),
+        ("/v1/reload", body("hello"), "not a JSON object"),
+        ("/v1/reload", body("\0\u{1b}[2J"), "not a JSON object"),
+        ("/v1/reload", body("{} {}"), "trailing characters"),
         (
             "/v1/credits/grant",
             body("{\"account\":\"bo\""),
@@ -242,7 +242,7 @@ fn what_undoes_something_is_never_meant_by_leaving_it_out() {
 
 #[test]
 fn only_json_is_taken_as_a_body() {
-    let route = Route::of_path("/v1/pause").unwrap();
+    let route = Route::of_path("/v1/reload").unwrap();
     let rows = [
         None,
         Some("text/plain"),

@@ -8,7 +8,7 @@ async fn a_client_that_does_not_finish_its_request_is_told_so() {
         request_timeout: SHORT_TIMEOUT,
         ..GENEROUS_LIMITS
     });
-    let whole = post("/v1/pause", "{\"x\":1}");
+    let whole = post("/v1/reload", "{\"x\":1}");
     for start in [&[], &whole[..1], &whole[..60], &whole[..whole.len() - 1]] {
         let (status, refusal) = fixture.refused(start).await;
         assert_eq!(status, 408);
@@ -195,7 +195,7 @@ async fn idle_and_slow_connections_give_way_to_commands() {
         ..GENEROUS_LIMITS
     });
     let mut idle = Vec::new();
-    let slow = post("/v1/pause", "{}");
+    let slow = post("/v1/reload", "{}");
     for number in 0..1_000 {
         let sent = match number % 3 {
             0 => &[][..],

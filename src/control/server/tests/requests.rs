@@ -53,7 +53,7 @@ async fn requests_that_mean_no_command_are_refused_with_a_reason() {
         request_bytes: 100,
         ..GENEROUS_LIMITS
     });
-    let long = post("/v1/pause", &format!("{{{}}}", " ".repeat(10_000)));
+    let long = post("/v1/reload", &format!("{{{}}}", " ".repeat(10_000)));
     let rows: [(&[u8], u16, &str); 12] = [
         (
             b"GET / HTTP/1.1\r\n\r\n",
@@ -76,12 +76,12 @@ async fn requests_that_mean_no_command_are_refused_with_a_reason() {
             "takes GET, and the request uses POST",
         ),
         (
-            b"GET /v1/pause HTTP/1.1\r\n\r\n",
+            b"GET /v1/reload HTTP/1.1\r\n\r\n",
             405,
             "takes POST, and the request uses GET",
         ),
         (
-            b"DANCE /v1/pause HTTP/1.1\r\n\r\n",
+            b"DANCE /v1/reload HTTP/1.1\r\n\r\n",
             405,
             "the request uses DANCE",
         ),
@@ -96,18 +96,18 @@ async fn requests_that_mean_no_command_are_refused_with_a_reason() {
             "uses version 1 of the control protocol and the command uses version 2",
         ),
         (
-            b"POST /v1/pause HTTP/1.1\r\nMaitred-Schema: \xff\r\nContent-Length: 9\r\n\r\n",
+            b"POST /v1/reload HTTP/1.1\r\nMaitred-Schema: \xff\r\nContent-Length: 9\r\n\r\n",
             409,
             "uses version 1 of the control protocol",
         ),
         (
-            b"POST /v1/pause HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+            b"POST /v1/reload HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
             415,
             "Content-Type: application/json",
         ),
         (&long, 413, "longer than 100 bytes; split it"),
         (
-            b"POST /v1/pause HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /v1/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             400,
             "ended in the middle of its body",
         ),
@@ -169,10 +169,10 @@ async fn a_request_at_the_limit_is_understood() {
         request_bytes: 100,
         ..GENEROUS_LIMITS
     });
-    let padded = |length: usize| post("/v1/pause", &format!("{{{}}}", " ".repeat(length - 2)));
+    let padded = |length: usize| post("/v1/reload", &format!("{{{}}}", " ".repeat(length - 2)));
     let client = fixture.send(&padded(100)).await;
     let received = fixture.next_command().await;
-    assert_eq!(received.command, Command::Pause {});
+    assert_eq!(received.command, Command::Reload {});
     drop(received);
     assert_eq!(receive_refusal(client).await.0, 503);
     let (status, refusal) = fixture.refused(&padded(101)).await;
@@ -185,7 +185,7 @@ async fn a_request_at_the_limit_is_understood() {
 async fn a_client_that_is_still_sending_receives_its_refusal() {
     let fixture = ServerFixture::open(GENEROUS_LIMITS);
     let body = " ".repeat(8 * 1024 * 1024);
-    for path in ["/v1/pause", "/v1/dance"] {
+    for path in ["/v1/reload", "/v1/dance"] {
         let (status, refusal) = fixture.refused(&post(path, &body)).await;
         assert!(matches!(status, 413 | 404), "{refusal}");
     }
@@ -204,7 +204,7 @@ async fn a_connection_without_a_request_gets_no_answer() {
 #[tokio::test]
 async fn a_truncated_request_is_refused_or_closed() {
     let fixture = ServerFixture::open(GENEROUS_LIMITS);
-    let whole = post("/v1/pause", "{\"reason\":1}");
+    let whole = post("/v1/reload", "{\"reason\":1}");
     let head = whole
         .windows(4)
         .position(|four| four == b"\r\n\r\n")

@@ -85,6 +85,7 @@ pub(super) fn build_snapshot(
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         restore_pending: ledger.restored_at.is_some(),
         clock_skewed: false,
+        paused_gates: ledger.pauses.of_gates(at),
         pending: vec![TimestampedBooking {
             booking,
             read_at: at,

@@ -29,6 +29,13 @@ fn status_tells_how_the_daemon_is() {
 fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
     let answer = status(json!({
         "paused": true,
+        "pauses": [
+            {"since": "2026-12-01T08:00:00Z", "until": "2026-12-01T10:00:00Z", "reason": "the roof leaks"},
+            {"gate": "club", "since": "2026-12-01T08:30:00Z", "reason": "prices change"},
+        ],
+        "waiting": [
+            {"decision": "leave", "reason": "paused", "requests": 2, "oldest": "2026-11-30T09:00:00Z"},
+        ],
         "last_pass": null,
         "last_error": "Cal.com cannot be reached: connection refused",
         "passes": 0,
@@ -48,8 +55,12 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
         "failing": [],
     }));
     insta::assert_snapshot!(render(answer), @r"
-    maitred 0.1.0 is paused: no passes until `maitred resume` (process 4711).
+    maitred 0.1.0 is paused: no passes until the pause ends (process 4711).
       started     2026-11-28 09:00:00 UTC (3 days ago)
+      paused      everything since 2026-12-01 08:00:00 UTC (1 hour ago), until 2026-12-01 10:00:00 UTC
+                  (in 1 hour): the roof leaks
+      paused      gate club since 2026-12-01 08:30:00 UTC (30 minutes ago), until `maitred resume
+                  --gate club`: prices change
       passes      0
       last pass   none yet
       problem     Cal.com cannot be reached: connection refused
@@ -58,6 +69,7 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
       problem     Cal.com cannot be reached: connection refused
       next watch  none
       unfinished  nothing
+      waiting     2 requests: leave (paused), the oldest since 2026-11-30 09:00:00 UTC (1 day ago)
       in review   nothing
       charges     0 open
       log         912 commits
