@@ -409,6 +409,38 @@ mod tests {
     }
 
     #[test]
+    fn every_limit_is_at_least_one() {
+        let mut top = command();
+        top.build();
+        let mut limit_count = 0;
+        for command in all_commands(&top) {
+            if !command
+                .get_arguments()
+                .any(|flag| flag.get_long() == Some("limit"))
+            {
+                continue;
+            }
+            let mut words: Vec<&str> = command.get_bin_name().unwrap().split(' ').skip(1).collect();
+            let positionals = command.get_positionals();
+            words.extend(positionals.filter(|one| one.is_required_set()).map(|_| "x"));
+            words.extend(["--limit", "0"]);
+            let Err(ParseStop::Refuse(refusal, _)) = parse_words(&words) else {
+                panic!("{words:?}");
+            };
+            assert!(
+                refusal.text.contains("'0' for '--limit <NUMBER>'"),
+                "{refusal}"
+            );
+            assert!(
+                refusal.text.contains("the value must be at least 1"),
+                "{refusal}"
+            );
+            limit_count += 1;
+        }
+        assert!(limit_count >= 7, "{limit_count}");
+    }
+
+    #[test]
     fn nonsense_is_refused_in_the_format_that_was_asked_for() {
         let table: [(&[&str], Format); 5] = [
             (&["--format", "json", "dance"], Format::Json),

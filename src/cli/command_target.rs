@@ -47,13 +47,18 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
             return Ok(exit_code(store_command, &result));
         }
     };
+    let own_problems = describe_import_problems(&command);
     let result = match execute(context, &config, command) {
         Ok(result) => result,
         Err(refusal) => {
             if matches!(store_command, StoreCommand::Status(_)) {
                 print_timer_status(context, &config, &refusal)?;
             }
-            return Err(refusal);
+            // Where the ledger cannot be asked, only the problems of the file itself are known.
+            return Err(match own_problems {
+                Some(text) if refusal.exit != exit::USAGE => Refusal::usage(text),
+                Some(_) | None => refusal,
+            });
         }
     };
     match (store_command, result) {
@@ -89,6 +94,18 @@ fn print_timer_status(
         print_result(context, &CommandResult::Status(status))?;
     }
     Ok(())
+}
+
+/// Describes the problems of a file that is to be imported; `None` if there are none.
+fn describe_import_problems(command: &Command) -> Option<String> {
+    let Command::Import { problems, .. } = command else {
+        return None;
+    };
+    let lines = problems
+        .iter()
+        .map(|problem| format!("\n  line {}: {}", problem.line, problem.text));
+    let text = format!("nothing was imported:{}", lines.collect::<String>());
+    (!problems.is_empty()).then_some(text)
 }
 
 /// Asks the daemon while the configuration is wrong, if the command needs nothing but the daemon's

@@ -26,6 +26,7 @@ use super::credits;
 use super::time::{self, TimeError, TimeMeaning};
 use crate::control::protocol::ImportRow;
 
+pub mod formula;
 mod records;
 
 /// The longest file that is read.
@@ -44,9 +45,15 @@ const MAX_REASON: usize = 500;
 /// How derived references begin.
 const PREFIX: &str = "import:";
 
-/// Why a file gives no rows: all problems, in the order of the lines.
+/// Why a file is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CsvProblems(pub Vec<CsvProblem>);
+pub struct CsvProblems {
+    /// All problems, in the order of the lines.
+    pub problems: Vec<CsvProblem>,
+    /// What can be read of the rows, so that the ledger can check the rest of them, too. A value
+    /// that cannot be read is replaced by a harmless one.
+    pub rows: Vec<ImportRow>,
+}
 
 /// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,23 +66,24 @@ pub struct CsvProblem {
 
 impl CsvProblems {
     fn of_file(text: impl Into<String>) -> Self {
-        Self(vec![CsvProblem {
-            line: None,
-            text: text.into(),
-        }])
+        Self::of_one(None, text.into())
     }
 
     fn of_line(line: u64, text: String) -> Self {
-        Self(vec![CsvProblem {
-            line: Some(line),
-            text,
-        }])
+        Self::of_one(Some(line), text)
+    }
+
+    fn of_one(line: Option<u64>, text: String) -> Self {
+        Self {
+            problems: vec![CsvProblem { line, text }],
+            rows: Vec::new(),
+        }
     }
 
     /// Describes the problems for the operator.
     pub fn describe(&self, path: &Path) -> String {
         let mut message = format!("nothing of {} was imported:", path.display());
-        for CsvProblem { line, text } in &self.0 {
+        for CsvProblem { line, text } in &self.problems {
             message.push_str("\n  ");
             if let Some(line) = line {
                 let _ = write!(message, "line {line}: ");
@@ -243,13 +251,12 @@ impl CsvFile {
                 format!("it has {field_count}, and the header has {column_count}; {hint}"),
             );
         }
-        match parse_row(header, &fields, zone) {
-            Ok(row) => self.accept_row(line, row),
-            Err(problems) => {
-                for problem in problems {
-                    self.add_problem(line, problem);
-                }
-            }
+        let (row, problems) = parse_row(header, &fields, zone);
+        for problem in problems {
+            self.add_problem(line, problem);
+        }
+        if let Some(row) = row {
+            self.accept_row(line, row);
         }
     }
 
@@ -284,7 +291,10 @@ impl CsvFile {
 
     fn into_rows(self) -> Result<Vec<ImportRow>, CsvProblems> {
         if !self.problems.is_empty() {
-            return Err(CsvProblems(self.problems));
+            return Err(CsvProblems {
+                problems: self.problems,
+                rows: self.rows,
+            });
         }
         if self.rows.is_empty() {
             return Err(CsvProblems::of_file("there are no rows under the header"));
@@ -293,7 +303,7 @@ impl CsvFile {
     }
 }
 
-/// A good row.
+/// A row whose account can be read.
 #[derive(Debug)]
 struct CsvRow {
     content: RowContent,
@@ -302,16 +312,19 @@ struct CsvRow {
     tags: Vec<String>,
 }
 
-fn parse_row(header: &CsvHeader, fields: &[String], zone: Tz) -> Result<CsvRow, Vec<String>> {
+/// Returns the row, and everything that is wrong with it. A row of which something cannot be read
+/// has no reference, because its content is not that of the grant that the reference names.
+fn parse_row(header: &CsvHeader, fields: &[String], zone: Tz) -> (Option<CsvRow>, Vec<String>) {
     let optional = |at: Option<usize>| {
         at.and_then(|at| fields.get(at))
-            .map(String::as_str)
+            .map(|field| formula::unescape(field))
             .filter(|field| !field.is_empty())
     };
     let mut problems = Vec::new();
-    let account = parse_account(&fields[header.account]).map_err(|text| problems.push(text));
-    let credits =
-        credits::parse_or_zero(&fields[header.credits]).map_err(|e| problems.push(e.to_string()));
+    let account = parse_account(formula::unescape(&fields[header.account]));
+    let account = account.map_err(|text| problems.push(text)).ok();
+    let credits = credits::parse_or_zero(&fields[header.credits]);
+    let credits = credits.map_err(|e| problems.push(e.to_string()));
     let expires = optional(header.expires)
         .map(|text| time::parse_instant(text, TimeMeaning::Until, zone))
         .transpose()
@@ -324,18 +337,23 @@ fn parse_row(header: &CsvHeader, fields: &[String], zone: Tz) -> Result<CsvRow, 
         .map(check_reference)
         .transpose()
         .map_err(|text| problems.push(text));
-    match (account, credits, expires, reason, reference) {
-        (Ok(account), Ok(credits), Ok(expires), Ok(reason), Ok(reference)) => Ok(CsvRow {
-            content: (account, credits, expires, reason),
-            reference,
-            // The ledger checks tier and tags.
-            tier: optional(header.tier).map(str::to_owned),
-            tags: optional(header.tags)
-                .map(|tags| tags.split_whitespace().map(str::to_owned).collect())
-                .unwrap_or_default(),
-        }),
-        _ => Err(problems),
-    }
+    let reference = reference.unwrap_or_default();
+    let reference = reference.filter(|_| problems.is_empty());
+    let row = account.map(|account| CsvRow {
+        content: (
+            account,
+            credits.unwrap_or(1),
+            expires.unwrap_or_default(),
+            reason.unwrap_or_default(),
+        ),
+        reference,
+        // The ledger checks tier and tags.
+        tier: optional(header.tier).map(str::to_owned),
+        tags: optional(header.tags)
+            .map(|tags| tags.split_whitespace().map(str::to_owned).collect())
+            .unwrap_or_default(),
+    });
+    (row, problems)
 }
 
 /// Returns the account in lower case, as accounts are compared.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::args::Format;
 use super::context::{Context, print_view};
+use super::csv::formula;
 use super::execute::execute;
 use super::render::layout::format_count;
 use super::to_command::EXPORT_PAGE_SIZE;
@@ -105,15 +106,16 @@ fn fetch_page(
     }
 }
 
+/// Returns the cells of a row. No text of a member or an operator begins like a formula.
 fn fields(row: &ExportRow) -> [String; 7] {
     [
-        row.account.clone(),
+        formula::escape(&row.account),
         row.credits.to_string(),
         row.expires.clone().unwrap_or_default(),
-        row.reason.clone(),
-        row.reference.clone(),
-        row.tier.clone().unwrap_or_default(),
-        row.tags.join(" "),
+        formula::escape(&row.reason),
+        formula::escape(&row.reference),
+        formula::escape(row.tier.as_deref().unwrap_or_default()),
+        formula::escape(&row.tags.join(" ")),
     ]
 }
 

@@ -19,6 +19,7 @@ mod exit_codes;
 pub mod export;
 pub mod file;
 pub mod init;
+pub mod limit;
 pub mod man;
 pub mod notify;
 pub mod output;

@@ -16,10 +16,14 @@ use super::csv;
 use super::time::{self, TimeContext, TimeMeaning};
 use crate::control::protocol::account::AccountSetCommand;
 use crate::control::protocol::ledger::LedgerMoveCommand;
-use crate::control::protocol::{self, Command, Refusal, review};
+use crate::control::protocol::{self, Command, ImportProblem, Refusal, review};
 
 /// How many accounts one command asks for.
 pub const EXPORT_PAGE_SIZE: u32 = 1_000;
+
+/// The most problems of a file that are sent along with its rows. A file with more is the wrong one,
+/// and its problems are reported without asking the ledger.
+const MAX_IMPORT_PROBLEMS: usize = 1_000;
 
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
 const MAX_BOOKING: usize = 1024 * 1024;
@@ -264,12 +268,35 @@ fn build_import(
     read_file: ReadFile<'_>,
 ) -> Result<Command, Refusal> {
     let bytes = read_file(&args.file, csv::MAX_FILE)?;
-    let rows = csv::parse(&bytes, read_time_context()?.zone)
-        .map_err(|bad| Refusal::usage(bad.describe(&args.file)))?;
+    let (rows, problems) = match csv::parse(&bytes, read_time_context()?.zone) {
+        Ok(rows) => (rows, Vec::new()),
+        Err(bad) => {
+            // The ledger checks what could be read of the rows, and reports all problems together.
+            let problems = line_problems(&bad).filter(|_| !bad.rows.is_empty());
+            let problems = problems.ok_or_else(|| Refusal::usage(bad.describe(&args.file)))?;
+            (bad.rows, problems)
+        }
+    };
     Ok(Command::Import {
         rows,
+        problems,
         dry_run: args.dry_run,
     })
+}
+
+/// Returns the problems of a file by line; `None` if one is about the whole file, or if there are
+/// more than a command carries.
+fn line_problems(bad: &csv::CsvProblems) -> Option<Vec<ImportProblem>> {
+    if bad.problems.len() > MAX_IMPORT_PROBLEMS {
+        return None;
+    }
+    let problems = bad.problems.iter().map(|problem| {
+        Some(ImportProblem {
+            line: problem.line?,
+            text: problem.text.clone(),
+        })
+    });
+    problems.collect()
 }
 
 fn build_evaluate(

@@ -49,6 +49,22 @@ pub enum ClientError {
         /// The users who may use the socket, as text for an operator.
         permitted_users: String,
     },
+    /// This user may not use a directory on the way to the socket, so it is not known whether there
+    /// is a socket.
+    #[error(
+        "permission denied on the directory {directory}{owner}, in which the daemon's socket \
+         {path} would be; run the command as the user of the daemon and the ledger, for example \
+         with sudo -u",
+        directory = .directory.display(), path = .path.display()
+    )]
+    DirectoryDenied {
+        /// The directory.
+        directory: PathBuf,
+        /// The socket.
+        path: PathBuf,
+        /// The owner of the directory, in parentheses; empty if it is not known.
+        owner: String,
+    },
     /// The request is longer than the protocol allows; the payload is its length in bytes.
     #[error("the request has {0} bytes, and at most {MAX_REQUEST} can be sent; split it")]
     TooLong(usize),
@@ -93,7 +109,7 @@ impl ClientError {
     /// Returns the error as a refusal for standard error, with the exit code that fits.
     pub fn into_refusal(self) -> Refusal {
         let (exit, code) = match &self {
-            Self::Denied { .. } => (exit::CREDENTIAL, "permission"),
+            Self::Denied { .. } | Self::DirectoryDenied { .. } => (exit::CREDENTIAL, "permission"),
             Self::NotRunning(_) | Self::Silent(_) | Self::BrokenOff | Self::Io { .. } => {
                 (exit::UNREACHABLE, "unreachable")
             }
@@ -293,9 +309,16 @@ fn connect_error(path: &Path, error: io::Error) -> ClientError {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             ClientError::NotRunning(path.to_owned())
         }
-        ErrorKind::PermissionDenied => ClientError::Denied {
-            path: path.to_owned(),
-            permitted_users: describe_permitted_users(path),
+        ErrorKind::PermissionDenied => match find_closed_directory(path, is_denied) {
+            Some(directory) => ClientError::DirectoryDenied {
+                owner: describe_owner(&directory),
+                directory,
+                path: path.to_owned(),
+            },
+            None => ClientError::Denied {
+                path: path.to_owned(),
+                permitted_users: describe_permitted_users(path),
+            },
         },
         _ => ClientError::Io {
             path: path.to_owned(),
@@ -304,17 +327,38 @@ fn connect_error(path: &Path, error: io::Error) -> ClientError {
     }
 }
 
-/// Describes the users who may use the socket: its owner, or the owner of its folder when the
-/// socket itself cannot be inspected.
+/// Returns the directory that keeps this user from the path: the last one that can be seen, when
+/// what is in it cannot be inspected. Returns `None` if the path itself can be inspected.
+fn find_closed_directory(path: &Path, is_denied: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let denied = path.ancestors().take_while(|part| is_denied(part)).last()?;
+    let directory = denied.parent()?;
+    Some(if directory.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        directory.to_owned()
+    })
+}
+
+/// Returns true if this user may not inspect the path.
+fn is_denied(path: &Path) -> bool {
+    let error = std::fs::metadata(path).err();
+    error.is_some_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// Describes the users who may use the socket.
 fn describe_permitted_users(path: &Path) -> String {
-    let folder = path.parent().map(std::fs::metadata);
-    let metadata = std::fs::metadata(path).ok().or_else(|| folder?.ok());
-    let uid = metadata.map(|metadata| format!(" (uid {})", metadata.uid()));
     format!(
         "only root and the user that runs the daemon{} may use it; run the command as one of them, for \
          example with sudo",
-        uid.unwrap_or_default()
+        describe_owner(path)
     )
+}
+
+/// Returns the number of the owner in parentheses, or nothing if it is not known.
+fn describe_owner(path: &Path) -> String {
+    let metadata = std::fs::metadata(path).ok();
+    let uid = metadata.map(|metadata| format!(" (uid {})", metadata.uid()));
+    uid.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -77,8 +77,10 @@ impl Command {
                 has_time_limit: false,
                 needs_socket_only: false,
             },
-            Self::Import { dry_run, .. } => CommandProfile {
-                ledger_access: if *dry_run {
+            Self::Import {
+                dry_run, problems, ..
+            } => CommandProfile {
+                ledger_access: if *dry_run || !problems.is_empty() {
                     LedgerAccess::ReadIfPresent
                 } else {
                     LedgerAccess::Write

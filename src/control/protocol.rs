@@ -117,6 +117,10 @@ pub enum Command {
     Import {
         /// The rows, in the order of the file.
         rows: Vec<ImportRow>,
+        /// What is wrong with the file already. With any problem nothing is imported, and the rows
+        /// are checked only to report everything at once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<ImportProblem>,
         /// Write nothing, and return what an import would do.
         #[serde(default)]
         dry_run: bool,
@@ -129,7 +133,7 @@ pub enum Command {
         #[serde(default = "default_limit")]
         limit: u32,
     },
-    /// List the grants of one account, newest first.
+    /// List the grants and revocations of one account, newest first.
     Grants {
         /// The account's name, or an alias.
         account: String,
@@ -370,6 +374,16 @@ pub struct ImportRow {
     /// The account's new tags; empty: the tags stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+}
+
+/// What is wrong with one line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportProblem {
+    /// The number of the line in the file.
+    pub line: u64,
+    /// What is wrong, and what to do, as text for an operator.
+    pub text: String,
 }
 
 /// What a command returns.
@@ -629,6 +643,10 @@ pub struct ExplainView {
     /// The booking's items on the unresolved list, open and resolved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<UnresolvedItem>,
+    /// The uids of the occurrences that were added to the series after the decision. The decision
+    /// answers them, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined_bookings: Vec<String>,
     /// The outcome of every rule that was evaluated.
     pub findings: Vec<FindingView>,
     /// The text that the booker received, when the request was declined.

@@ -4,7 +4,7 @@
 
 use super::id::HostId;
 use super::pause::Pauses;
-use super::time::Time;
+use super::time::{CLOCK_TOLERANCE, Time};
 
 /// The Cal.com account whose bookings the ledger records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,9 +78,44 @@ pub struct LedgerState {
 }
 
 impl LedgerState {
-    /// Returns true for a booking that was made before the ledger existed. A missing charge does
-    /// not prove that such a booking is unpaid.
+    /// Returns true for a booking that may have been made before the ledger existed. A missing
+    /// charge does not prove that such a booking is unpaid.
+    ///
+    /// `created` is a time of the server's clock, and the ledger began by the local clock. The
+    /// server's clock may be ahead by [`CLOCK_TOLERANCE`], so a booking counts as older until that
+    /// much later: a booking that is taken for older is only reported, and an operator decides
+    /// about it, but a booking that is wrongly taken for younger would be cancelled or charged.
     pub fn predates(&self, created: Time) -> bool {
-        self.first_commit_at.is_none_or(|began| created < began)
+        self.first_commit_at
+            .is_none_or(|began| created < began + CLOCK_TOLERANCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Span;
+
+    /// A booking that was made before the ledger began has a later time when the server's clock is
+    /// ahead of the local one.
+    #[test]
+    fn a_booking_counts_as_older_than_the_ledger_within_the_tolerance_of_the_clocks() {
+        let began = Time::UNIX_EPOCH + Span::days(20_000);
+        let state = LedgerState {
+            first_commit_at: Some(began),
+            ..LedgerState::default()
+        };
+        let rows = [
+            (-1, true),
+            (0, true),
+            (119, true),
+            (120, false),
+            (121, false),
+        ];
+        for (after, expect) in rows {
+            let created = began + Span::seconds(after);
+            assert_eq!(state.predates(created), expect, "{after} s");
+        }
+        assert!(LedgerState::default().predates(began), "no ledger at all");
     }
 }

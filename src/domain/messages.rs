@@ -95,7 +95,23 @@ pub fn truncate_server_text(text: &str) -> String {
 /// Joins all reasons into one text.
 pub fn join_reasons(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
-    truncate_booker_text(&texts.join(" "))
+    truncate_booker_text(&join_sentences(&texts))
+}
+
+/// Joins texts as sentences: a text that does not end like a sentence gets a full stop before the
+/// next one.
+pub fn join_sentences(texts: &[&str]) -> String {
+    let mut joined = String::new();
+    for text in texts {
+        if !joined.is_empty() {
+            let ends_sentence = joined
+                .trim_end()
+                .ends_with(['.', '!', '?', '…', ':', ';', '。', '！', '？']);
+            joined.push_str(if ends_sentence { " " } else { ". " });
+        }
+        joined.push_str(text);
+    }
+    joined
 }
 
 /// Shortens a text to the longest one that is sent to a booker.
@@ -162,4 +178,24 @@ pub fn is_invisible(c: char) -> bool {
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}'
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_separated_once() {
+        let rows: [(&[&str], &str); 6] = [
+            (&[], ""),
+            (&["no dog"], "no dog"),
+            (&["no dog", "no cat"], "no dog. no cat"),
+            (&["No dog.", "No cat!", "No."], "No dog. No cat! No."),
+            (&["No dog. ", "No cat"], "No dog.  No cat"),
+            (&["", "No cat"], "No cat"),
+        ];
+        for (texts, expect) in rows {
+            assert_eq!(join_sentences(texts), expect, "{texts:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 mod accepted_move;
 mod cancel;
 mod cancel_attempt;
+mod cancel_basis;
 mod cancel_limit;
 mod charge_accepted;
 mod charges_to_check;

@@ -37,7 +37,7 @@ const FILE_MODE: u32 = 0o600;
 pub struct LogCopy {
     /// The last commit in the copy.
     pub head: Head,
-    /// The number of segment files.
+    /// The number of segment files, with the one that holds the mark of a restore.
     pub files: u32,
     /// The size of the segment files together, in bytes.
     pub bytes: u64,
@@ -310,8 +310,10 @@ fn truncate_to(log: &Path, end: &LogEnd) -> Result<(), CopyError> {
 /// Gives the checked copy the log's name.
 fn rename_into_place(dir: &Path, end: &LogEnd) -> Result<LogCopy, CopyError> {
     let (partial, log) = (dir.join(PARTIAL_NAME), dir.join(LOG));
+    // The mark of a restore may be in a segment of its own, after the one in which `end` is.
+    let files = segment::count(&partial).map_err(LogError::from)?;
     let mut bytes = 0;
-    for number in 1..=end.position.segment {
+    for number in 1..=files {
         let path = segment::path(&partial, number);
         bytes += durable_fs::with_path("look at", &path, path.metadata())?.len();
     }
@@ -322,7 +324,7 @@ fn rename_into_place(dir: &Path, end: &LogEnd) -> Result<LogCopy, CopyError> {
             seq: end.chain.seq,
             hash: end.head.to_string(),
         },
-        files: end.position.segment,
+        files,
         bytes,
     })
 }

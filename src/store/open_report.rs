@@ -1,6 +1,6 @@
 //! What opening a store reports: progress, notices and errors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::durable_fs::DiskError;
 use super::lock::LockError;
@@ -72,15 +72,20 @@ pub enum OpenNotice {
     },
 }
 
+/// Returns the path from the root, so that a message shows which directory a relative one is.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Why the store could not be opened. None of these errors loses data.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is no store in the directory that is the payload.
     #[error(
-        "open the ledger: there is none in {}; on the first day `maitred init` creates it, and \
-         if there \
-         was one, correct store.path, mount its disk, or bring it back with `maitred restore`",
-        .0.display()
+        "open the ledger: the directory {} (store.path) holds no ledger; `maitred init` makes a new \
+         one; if there was a ledger before, correct store.path, mount its disk, or bring it back \
+         with `maitred restore DIR`",
+        absolute(.0).display()
     )]
     NoStore(PathBuf),
     /// The store is held by another process: exit code 75.

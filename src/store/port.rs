@@ -56,7 +56,7 @@ pub enum CommitError {
     Conflict(Expected),
     /// The facts do not fit the stored records, although the records are as the caller expected.
     /// Nothing was written.
-    #[error("the facts do not fit")]
+    #[error("the records do not allow the commit")]
     Violation(#[from] Violation),
     /// It is not known whether the commit is durable. This process must not write anything more;
     /// the next start reads the log and finds out.

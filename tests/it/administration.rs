@@ -163,15 +163,15 @@ fn every_change_by_an_operator_is_one_line_of_the_log() {
     fixture.run_ok(&["credits", "grant", BO, "3"]);
     let commands: [(&str, &[&str]); 4] = [
         (
-            "account-alias",
+            "account alias",
             &["account", "alias", BO, "bo@work.example"],
         ),
         (
-            "account-freeze",
+            "account freeze",
             &["account", "freeze", BO, "--reason", "unpaid"],
         ),
-        ("account-thaw", &["account", "thaw", BO]),
-        ("account-set", &["account", "set", BO, "--tier", "gold"]),
+        ("account thaw", &["account", "thaw", BO]),
+        ("account set", &["account", "set", BO, "--tier", "gold"]),
     ];
     for (name, args) in commands {
         let done = run_with_env(&fixture, &INFO_LOG, args);

@@ -127,7 +127,15 @@ fn a_review_answer_is_refused_clearly_or_counts_once() {
         let refused = fixture.run(&["review", "decline", &uid, "--reason", bad]);
         assert_eq!(refused.code, 2, "{bad:?}: {}", refused.all_output());
     }
-    fixture.run_ok(&["review", "confirm", &uid, "--reason", "agreed"]);
+    let promised = fixture.run_ok(&["review", "confirm", &uid, "--reason", "agreed"]);
+    // A confirm never overrides a missing credit, and the answer does not promise that it does.
+    for words in [
+        "stays pending",
+        "short-of-credit",
+        "credits grant bo@example.com 2",
+    ] {
+        assert!(promised.out.contains(words), "{words}: {}", promised.out);
+    }
     let before = std::fs::read(fixture.log()).unwrap();
     for again in [
         &["review", "confirm", &uid][..],
@@ -364,6 +372,76 @@ fn an_export_of_credits_is_imported_into_another_ledger() {
         output.contains("gold") && output.contains("2100-01-01"),
         "{output}"
     );
+}
+
+/// A spreadsheet that opens an export must not evaluate what a member or an operator wrote.
+#[test]
+fn texts_that_begin_like_formulas_are_exported_as_texts_and_imported_again() {
+    let fixture = BinaryFixture::new("v2");
+    let account = "+4915112345678";
+    fixture.run_ok(&[
+        "credits",
+        "grant",
+        account,
+        "2",
+        "--reason",
+        "=1+1",
+        "--reference",
+        "@r",
+    ]);
+    fixture.run_ok(&["account", "set", account, "--tier=-gold"]);
+    let file = fixture.run_ok(&["credits", "export"]).out;
+    let row = file.lines().nth(1).unwrap();
+    assert_eq!(row, "'+4915112345678,2,,'=1+1,'@r,'-gold,");
+    let other = BinaryFixture::new("v2");
+    std::fs::write(other.path("export.csv"), &file).unwrap();
+    other.run_ok(&["credits", "import", "export.csv"]);
+    assert_eq!(other.balance(account), (2, 0, 0));
+    assert_eq!(other.run_ok(&["credits", "export"]).out, file);
+    for name in ["@example.com", "=1+1"] {
+        let refused = other.run(&["credits", "grant", name, "1", "--new"]);
+        assert_eq!(refused.code, 2, "{}", refused.all_output());
+        assert!(
+            refused.err.contains("a letter or a digit"),
+            "{}",
+            refused.err
+        );
+    }
+}
+
+/// What the file shows and what only the ledger knows is reported together.
+#[test]
+fn an_import_names_all_problems_of_all_rows_at_once() {
+    let fixture = BinaryFixture::new("v2");
+    let rows = "account,credits,expires\n\
+                bo@example.com,x,\n\
+                cy@example.com,1,2020-01-01\n\
+                di@example.com,2.5,2020-01-01\n\
+                @example.com,1,\n";
+    std::fs::write(fixture.path("members.csv"), rows).unwrap();
+    let import = ["credits", "import", "members.csv"];
+    let expect = [
+        "line 2: \"x\" is not a number",
+        "line 3: the expiry",
+        "line 4: credits are whole numbers",
+        "line 4: the expiry",
+        "line 5: no account",
+    ];
+    let before = std::fs::read(fixture.log()).unwrap();
+    let mut daemon = None;
+    for runs in [false, true] {
+        daemon = daemon.or_else(|| runs.then(|| Daemon::start(&fixture)));
+        let refused = fixture.run(&import);
+        assert_eq!(refused.code, 2, "{}", refused.all_output());
+        let lines: Vec<&str> = refused.err.lines().map(str::trim).collect();
+        assert_eq!(lines.len(), 1 + expect.len(), "{}", refused.err);
+        for (line, expect) in lines[1..].iter().zip(expect) {
+            assert!(line.starts_with(expect), "{expect}: {}", refused.err);
+        }
+    }
+    drop(daemon);
+    assert!(std::fs::read(fixture.log()).unwrap().starts_with(&before));
+    assert_eq!(fixture.run(&["account", "show", "cy@example.com"]).code, 1);
 }
 
 #[test]

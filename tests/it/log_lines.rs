@@ -53,21 +53,24 @@ fn notes_and_operator_commands_are_logged_once() {
     let commands: [(&[&str], &str); 4] = [
         (
             &["account", "freeze", BO, "--reason", "late"],
-            "account-freeze",
+            "account freeze",
         ),
         (
             &["account", "alias", BO, "bo@work.example"],
-            "account-alias",
+            "account alias",
         ),
-        (&["charges", "settle", &paid, "refund"], "charge-settle"),
-        (&["account", "thaw", BO], "account-thaw"),
+        (
+            &["charges", "settle", &paid, "refund"],
+            "charges settle refund",
+        ),
+        (&["account", "thaw", BO], "account thaw"),
     ];
     for (args, name) in commands {
         fixture.run_ok(args);
         let lines = daemon.wait_for_line("an operator changed the ledger");
         let line = find_line(&lines, "an operator changed the ledger");
         assert!(line.contains(&format!("uid={uid}")), "{line}");
-        assert!(line.contains(name), "{line}");
+        assert!(line.contains(&format!("command=\"{name}\"")), "{line}");
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
     let (code, lines) = daemon.terminate();
@@ -142,7 +145,10 @@ fn commands_without_a_daemon_log_who_changed_the_ledger() {
     fixture.run_ok(&["backup", backup.to_str().unwrap()]);
     fs::rename(fixture.path("ledger"), fixture.path("lost")).unwrap();
     let restored = fixture.run_ok(&["restore", backup.to_str().unwrap()]);
-    for (ran, name) in [(&granted, "grant"), (&restored, "restore")] {
+    for (ran, name) in [
+        (&granted, "command=\"credits grant\""),
+        (&restored, "command=\"restore\""),
+    ] {
         let line = ran.err.lines().next().unwrap_or_default();
         for word in [
             "an operator changed the ledger",

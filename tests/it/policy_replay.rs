@@ -10,7 +10,8 @@ use maitred::control::policy::ReplayView;
 use maitred::daemon::policy::case_fixture;
 use maitred::daemon::policy::replay::{ReplayQuery, replay, replay_commits};
 use maitred::daemon::policy::snapshot_fixture::{plan_one, without_pass_limits};
-use maitred::domain::fact::{CreditFact, Fact, RequestFact};
+use maitred::domain::decision::DecisionOutcome;
+use maitred::domain::fact::{ChargeFact, CreditFact, Fact, RequestFact};
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::plan::Action;
@@ -388,8 +389,12 @@ and 3 more (see --limit)
     fs::write(&segment, bytes).unwrap();
     store.close().unwrap();
     let (code, _, err) = run(&["--store", "nowhere"]);
-    assert_eq!(code, 1);
-    assert!(err.contains("there is no ledger in nowhere"), "{err}");
+    assert_eq!(code, 78);
+    assert!(
+        err.contains("the directory nowhere holds no ledger"),
+        "{err}"
+    );
+    assert!(err.contains("--store"), "{err}");
     let (code, _, err) = run(&["--since", "soon"]);
     assert_eq!(code, 2);
     assert!(err.contains("--since: "), "{err}");
@@ -411,5 +416,100 @@ fn explain_shows_the_inputs_of_a_rule_and_the_hash_of_the_policy() {
         &hash,
     ] {
         assert!(out.contains(expect), "{expect}: {out}");
+    }
+}
+
+/// Returns a store in which one commit confirms two requests of Bo for a credit each, of 5. With
+/// `ends` each of the holds ended in the next commit: true if it was spent.
+fn store_with_two_confirms(ends: [Option<bool>; 2]) -> MemoryStore {
+    let (_folder, recorded) = recorded_store();
+    let grant = Fact::Credit(CreditFact::Grant {
+        reference: Reference::parse("only").unwrap(),
+        account: AccountId::parse("bo@example.com").unwrap(),
+        credits: 5,
+        expires: None,
+        reason: "dues".to_owned(),
+    });
+    let mut store = MemoryStore::new();
+    let now = parse_time("2026-12-01T09:00:00Z");
+    store.commit(now, vec![grant], &[]).unwrap();
+    // The decision about `bo-1` and its hold, once for each of two bookings.
+    let commits = recorded.commits(0, 9).unwrap();
+    let confirm = commits[1].facts.clone();
+    let mut facts = Vec::new();
+    for name in ["one", "two"] {
+        let (uid, id) = (BookingUid::parse(name), RequestId::parse(name));
+        for mut fact in confirm.clone() {
+            match &mut fact {
+                Fact::Request(RequestFact::Decided { request }) => {
+                    let mut own = request.as_ref().clone();
+                    own.id = id.clone().unwrap();
+                    own.bookings[0].uid = uid.clone().unwrap();
+                    *request = own.into();
+                }
+                Fact::Charge(ChargeFact::Hold {
+                    booking,
+                    request,
+                    parts,
+                    ..
+                }) => {
+                    booking.uid = uid.clone().unwrap();
+                    *request = id.clone().unwrap();
+                    parts[0].grant = Reference::parse("only").unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+            facts.push(fact);
+        }
+    }
+    store.commit(now, facts, &[]).unwrap();
+    for (name, is_spent) in ["one", "two"].into_iter().zip(ends) {
+        let booking = BookingUid::parse(name).unwrap();
+        let (end, outcome) = match is_spent {
+            None => continue,
+            Some(true) => (ChargeFact::Post { booking }, DecisionOutcome::Confirmed),
+            Some(false) => {
+                let void = ChargeFact::Void {
+                    booking,
+                    reason: "gone".into(),
+                    refund_parts: Vec::new(),
+                };
+                (void, DecisionOutcome::Superseded)
+            }
+        };
+        let settled = RequestFact::IntentSettled {
+            request: RequestId::parse(name).unwrap(),
+            outcome,
+        };
+        let facts = vec![Fact::Charge(end), Fact::Request(settled)];
+        store.commit(now, facts, &[]).unwrap();
+    }
+    store
+}
+
+/// A pass leaves a request while credits that it needs are held for another booking, and decides
+/// when it is known whether they are spent. The log knows that.
+#[test]
+fn a_request_that_depends_on_held_credits_is_decided_as_the_hold_ended() {
+    let policy = parse_policy(&OLD_POLICY.replace("short-of-credit = 'wait'", "cost = 5"));
+    let ask = ReplayQuery {
+        policy: &policy,
+        since: parse_time(SINCE_ALWAYS),
+        limit: 100,
+    };
+    let confirm = "one: confirm 1 -> confirm 5 by -";
+    let unknown = "1 x whether credits that were held for other bookings came back in time";
+    let rows = [
+        (
+            [Some(true), Some(true)],
+            [confirm, "two: confirm 1 -> decline by credit"],
+        ),
+        ([Some(false), Some(true)], [confirm, unknown]),
+        ([None, Some(true)], [confirm, unknown]),
+    ];
+    for (ends, expect) in rows {
+        let view = replay_commits(&store_with_two_confirms(ends), &ask).unwrap();
+        assert_eq!(view_lines(&view), expect, "{ends:?}");
+        assert_eq!(view.requests, 2, "{ends:?}");
     }
 }

@@ -241,6 +241,17 @@ fn a_backup_of_format_1_is_restored() {
         let golden = fs::read(fixture(name)).expect("read");
         let first = fs::read(path.join("log/00000001.jsonl")).expect("read");
         assert_eq!(first, golden, "{name}");
+        let files = fs::read_dir(path.join("log")).expect("read");
+        let sizes: Vec<u64> = files
+            .map(|file| file.expect("read").metadata().expect("read").len())
+            .collect();
+        let (count, bytes) = (restored.files, restored.bytes);
+        assert_eq!(
+            (count as usize, bytes),
+            (sizes.len(), sizes.iter().sum()),
+            "{name}"
+        );
+        assert_eq!(count, 2, "{name}: the mark has a segment of its own");
         let opened = open(&path, CreateIfMissing::No, now, &mut |_| {}).expect("it opens");
         assert_eq!(opened.store.head().seq, restored.head.seq + 1, "{name}");
         let state = opened.store.ledger_state().expect("a state");

@@ -3,6 +3,8 @@
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand};
 
+use crate::cli::limit;
+
 /// Members, and what is known about them.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum AccountArgs {
@@ -25,7 +27,7 @@ Examples:
         #[arg(long, value_name = "ACCOUNT")]
         after: Option<String>,
         /// The maximum number of accounts
-        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
         limit: u32,
         /// Only accounts with this text in their name or in an alias
         #[arg(long, value_name = "TEXT")]
@@ -42,7 +44,7 @@ Examples:
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// The maximum number of entries
-        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
         limit: u32,
     },
     /// Give an account another e-mail address by which its member is known

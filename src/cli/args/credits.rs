@@ -23,7 +23,7 @@ the expiry as a date or a time then, for a duration from now is another one each
 Example:
   maitred credits revoke bo@example.com 2 --reason \"granted twice\"")]
     Revoke(RevokeArgs),
-    /// List an account's grants, newest first
+    /// List an account's grants and revocations, newest first
     #[command(after_help = "\
 Example:
   maitred credits list bo@example.com")]

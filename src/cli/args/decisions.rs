@@ -4,6 +4,8 @@
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueEnum};
 
+use crate::cli::limit;
+
 /// List decisions, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct DecisionsArgs {
@@ -11,7 +13,7 @@ pub struct DecisionsArgs {
     #[arg(long, value_name = "DURATION|DATE|TIME")]
     pub since: Option<String>,
     /// The maximum number of rows
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = limit::parse)]
     pub limit: u32,
     /// Only requests of this account, or of the booker with this e-mail address
     #[arg(long, value_name = "ACCOUNT")]
@@ -74,7 +76,7 @@ Example:
         #[arg(long, value_parser = BoolishValueParser::new())]
         open: bool,
         /// The maximum number of rows
-        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
         limit: u32,
     },
     /// End an open charge: the credits are kept, or all given back
@@ -113,7 +115,7 @@ Examples:
         #[arg(long, value_parser = BoolishValueParser::new())]
         all: bool,
         /// The maximum number of rows
-        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
         limit: u32,
     },
     /// Have a request confirmed, whatever the rules of the configuration say
@@ -157,7 +159,7 @@ pub struct ReviewDeclineArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct UnresolvedArgs {
     /// The maximum number of rows
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
     pub limit: u32,
     /// What to do instead of listing.
     #[command(subcommand)]

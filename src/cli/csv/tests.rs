@@ -32,7 +32,7 @@ fn parse_references(text: &str) -> Vec<String> {
 fn problems(bytes: &[u8]) -> Vec<String> {
     match parse(bytes, Tz::UTC) {
         Ok(rows) => panic!("{rows:?}"),
-        Err(CsvProblems(problems)) => problems
+        Err(CsvProblems { problems, .. }) => problems
             .into_iter()
             .map(|CsvProblem { line, text }| match line {
                 Some(line) => format!("{line}: {text}"),
@@ -373,7 +373,7 @@ proptest::proptest! {
                     proptest::prop_assert!(!row.account.is_empty());
                 }
             }
-            Err(CsvProblems(problems)) => proptest::prop_assert!(!problems.is_empty()),
+            Err(CsvProblems { problems, .. }) => proptest::prop_assert!(!problems.is_empty()),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
+use crate::cli::limit;
+
 /// Try a policy: on example bookings, or on the recorded requests.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum PolicyArgs {
@@ -63,6 +65,6 @@ pub struct PolicyReplayArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
     /// The maximum number of differences that are listed; all are counted
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
     pub limit: u32,
 }

@@ -110,10 +110,21 @@ pub fn render_export(view: &CreditsExportView) -> String {
     )
 }
 
-/// Renders the grants of one account as a table.
+/// Renders the grants and revocations of one account as a table.
 pub fn render_grants(view: &GrantsView, page: &PageLayout) -> String {
     if view.grants.is_empty() {
         return format!("{} was never granted anything.\n", view.account);
+    }
+    let (revocations, grants): (Vec<_>, Vec<_>) = view
+        .grants
+        .iter()
+        .partition(|record| record.kind == "revoke");
+    let mut counts = Vec::new();
+    if !grants.is_empty() {
+        counts.push(format_count(grants.len(), "grant"));
+    }
+    if !revocations.is_empty() {
+        counts.push(format_count(revocations.len(), "revocation"));
     }
     let rows = view
         .grants
@@ -132,7 +143,7 @@ pub fn render_grants(view: &GrantsView, page: &PageLayout) -> String {
     let headings = ["at", "kind", "credits", "expires", "reference", "reason"];
     format!(
         "{} of {}, newest first:\n\n{}",
-        format_count(view.grants.len(), "grant"),
+        counts.join(" and "),
         view.account,
         page.render_table(&headings, &["at", "kind", "expires"], &["credits"], rows)
     )

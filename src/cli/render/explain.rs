@@ -20,6 +20,13 @@ pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {
         ("decided", page.format_second(&decision.decided_at)),
         ("policy", decision.policy.clone()),
     ];
+    if !view.joined_bookings.is_empty() {
+        let text = format!(
+            "{}: added to the series after the decision, and answered with it",
+            view.joined_bookings.join(", ")
+        );
+        extra_rows.push(("joined", text));
+    }
     if let Some(text) = &view.booker_message {
         extra_rows.push(("message", text.clone()));
     }

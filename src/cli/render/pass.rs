@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::layout::{PageLayout, capitalize, format_count, quote_title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
-use crate::control::protocol::{PassSummaryView, PassView, StepView};
+use crate::control::protocol::{PassSummaryView, PassView, ProblemView, StepView};
 
 /// The most requests left as they are that are shown individually.
 const MAX_LEFT_SHOWN: usize = 20;
@@ -40,7 +40,7 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     // The watch reads after the pass, so its list is the later one.
     let list = match &view.watch {
         Some(watch) => {
-            text.push_str(&render_watch(watch, page));
+            text.push_str(&render_watch(watch, &view.problems, page));
             &watch.unresolved
         }
         None => &view.unresolved,
@@ -51,8 +51,9 @@ pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     text
 }
 
-/// Renders what happened to bookings after the decision.
-fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
+/// Renders what happened to bookings after the decision. A problem that the pass reported, too, is
+/// not shown again.
+fn render_watch(watch: &WatchView, pass_problems: &[ProblemView], page: &PageLayout) -> String {
     let what = if watch.audit { "Audit" } else { "Watch" };
     let changes = format_count(watch.changes.len(), "change");
     let mut text = format!(
@@ -69,6 +70,7 @@ fn render_watch(watch: &WatchView, page: &PageLayout) -> String {
         (change.outcome.as_str(), text)
     });
     let problems = watch.problems.iter();
+    let problems = problems.filter(|problem| !pass_problems.contains(problem));
     let problems = problems.map(|problem| (problem.code.as_str(), problem.text.clone()));
     let rows: Vec<(&str, String)> = changes.chain(problems).collect();
     text.push_str(&page.render_block(&rows));
@@ -291,7 +293,7 @@ pub(super) fn format_reasons(step: &StepView) -> String {
         .iter()
         .map(|reason| format!("{} ({})", reason.text, reason.code))
         .collect();
-    reasons.join(" ")
+    reasons.join("; ")
 }
 
 /// Formats the effect in whole words. An outcome that this version does not know is shown as it is.

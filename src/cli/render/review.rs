@@ -92,10 +92,29 @@ pub fn render_reviewed(view: &ReviewResultView, page: &PageLayout) -> String {
             format_reasons(step)
         )
     };
+    text.push_str(&render_obstacles(view, page));
     text.push_str(match view.acted_on_by.as_str() {
         "daemon" => "The daemon evaluates it now.\n",
         "paused" => "The daemon is paused: it evaluates the request after `maitred resume`.\n",
-        _ => "The next pass acts on it (`maitred run --once`).\n",
+        _ if view.obstacles.is_empty() => "The next pass acts on it (`maitred run --once`).\n",
+        _ => "Each pass evaluates it again (`maitred run --once`).\n",
     });
     text + &explain
+}
+
+/// Renders why the request stays pending in spite of the decision.
+fn render_obstacles(view: &ReviewResultView, page: &PageLayout) -> String {
+    if view.obstacles.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<(&str, String)> = view
+        .obstacles
+        .iter()
+        .map(|obstacle| (obstacle.code.as_str(), obstacle.text.clone()))
+        .collect();
+    format!(
+        "As things stand, the request stays pending until this changes, which no decision \
+         overrides:\n{}",
+        page.render_block(&rows)
+    )
 }

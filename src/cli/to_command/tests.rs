@@ -7,6 +7,7 @@ use super::super::command_line;
 use super::*;
 use crate::control::exit;
 use crate::control::protocol::ImportRow;
+use crate::daemon::commands::operator_log::command_name;
 
 #[expect(clippy::unnecessary_wraps, reason = "the real one reads a file")]
 fn time_context() -> Result<TimeContext, Refusal> {
@@ -317,6 +318,7 @@ fn words_become_commands() {
         (
             "credits import members.csv --dry-run",
             Command::Import {
+                problems: Vec::new(),
                 rows: vec![ImportRow {
                     line: 2,
                     account: owned("bo"),
@@ -353,7 +355,7 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
         ("evaluate booking.json --at x", "{}", "--at: \"x\""),
         (
             "credits import members.csv",
-            "account,credits\nbo,x\n",
+            "account,credits\nbo\n",
             "nothing of members.csv was imported:\n  line 2: ",
         ),
     ];
@@ -362,6 +364,23 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
         assert_eq!(refusal.exit, exit::USAGE);
         assert!(refusal.text.starts_with(expect), "{refusal}");
     }
+}
+
+/// The ledger finds what else is wrong, and reports everything together.
+#[test]
+fn the_problems_of_a_file_are_sent_with_what_could_be_read() {
+    let file = "account,credits,reference\nbo,x,r1\nal,2,r2\n\" \",1,r3\n";
+    let Ok(Command::Import { rows, problems, .. }) =
+        command_from("credits import members.csv", file)
+    else {
+        panic!("the ledger is asked");
+    };
+    let lines: Vec<u64> = problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [2, 4]);
+    let accounts: Vec<&str> = rows.iter().map(|row| row.account.as_str()).collect();
+    assert_eq!(accounts, ["bo", "al"]);
+    assert_eq!(rows[1].reference, "r2");
+    assert_ne!(rows[0].reference, "r1", "its content is not that of `r1`");
 }
 
 #[test]
@@ -390,4 +409,56 @@ fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
         refusal.text,
         "booking.json is not UTF-8 text: the byte at 6 is not"
     );
+}
+
+/// The log names a command as the operator typed it.
+#[test]
+fn the_log_has_the_words_of_the_command_line() {
+    let rows = [
+        ("plan", ""),
+        ("pass", ""),
+        ("status", ""),
+        ("pause", ""),
+        ("resume", ""),
+        ("credits grant", "bo@example.com 1"),
+        ("credits revoke", "bo@example.com 1"),
+        ("credits import", "members.csv"),
+        ("credits export", ""),
+        ("credits list", "bo@example.com"),
+        ("account show", "bo@example.com"),
+        ("account list", ""),
+        ("account alias", "bo@example.com b@example.com"),
+        ("account alias --remove", "bo@example.com b@example.com"),
+        ("account set", "bo@example.com --tier gold"),
+        ("account freeze", "bo@example.com --reason unpaid"),
+        ("account thaw", "bo@example.com"),
+        ("account pin set", "bo@example.com"),
+        ("account pin clear", "bo@example.com"),
+        ("account statement", "bo@example.com"),
+        ("decisions", ""),
+        ("explain", "b1"),
+        ("evaluate", "booking.json"),
+        ("review list", ""),
+        ("review confirm", "b1"),
+        ("review decline", "b1"),
+        ("charges list", ""),
+        ("unresolved", ""),
+        ("unresolved resolve", "b1 --reason known"),
+        ("ledger verify", ""),
+        ("ledger export", ""),
+        ("ledger show", ""),
+        ("ledger move", "--server cal.example --reason moved"),
+        ("ledger accept-restore", "--reason checked"),
+    ];
+    for (name, values) in rows {
+        let words = format!("{name} {values}");
+        let command = command_from(words.trim_end(), "account,credits\nbo@example.com,1\n");
+        assert_eq!(command_name(&command.unwrap()), name);
+    }
+    for (values, name) in [
+        ("charges settle b1 refund", "charges settle refund"),
+        ("charges settle b1 keep", "charges settle keep"),
+    ] {
+        assert_eq!(command_name(&command_from(values, "").unwrap()), name);
+    }
 }

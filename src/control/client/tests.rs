@@ -71,10 +71,33 @@ fn a_denied_client_is_told_who_may_use_the_socket() {
         "{}",
         refusal.text
     );
-    // A folder's owner can be read without permission to list the folder.
-    let uid = std::fs::metadata(folder.path()).unwrap().uid();
-    let who = describe_permitted_users(&folder.path().join("not-seen"));
-    assert!(who.contains(&format!("(uid {uid})")), "{who}");
+}
+
+/// A user who may not enter the directory of the store cannot know whether there is a socket.
+#[test]
+fn a_directory_that_may_not_be_entered_is_named_and_not_the_socket() {
+    let error = ClientError::DirectoryDenied {
+        directory: PathBuf::from("/var/lib/maitred"),
+        path: PathBuf::from("/var/lib/maitred/control.sock"),
+        owner: " (uid 998)".to_owned(),
+    };
+    let refusal = error.into_refusal();
+    assert_eq!(refusal.exit, exit::CREDENTIAL);
+    let expect = "permission denied on the directory /var/lib/maitred (uid 998)";
+    assert!(refusal.text.starts_with(expect), "{refusal}");
+    let socket = "/var/lib/maitred/control.sock";
+    let rows = [
+        // the path, the first part that is denied, the closed directory
+        (socket, socket, Some("/var/lib/maitred")),
+        (socket, "/var/lib/maitred", Some("/var/lib")),
+        ("ledger/control.sock", "ledger/control.sock", Some("ledger")),
+        ("ledger/control.sock", "ledger", Some(".")),
+        ("ledger/control.sock", "none", None),
+    ];
+    for (path, denied, expect) in rows {
+        let closed = find_closed_directory(Path::new(path), |part| part.starts_with(denied));
+        assert_eq!(closed.as_deref(), expect.map(Path::new), "{path} {denied}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StepView;
+use super::{ReasonView, StepView};
 
 /// An operator's decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ pub struct ReviewResultView {
     pub request: NotedRequestView,
     /// Whether the same decision was recorded before, so that nothing was done this time.
     pub already_recorded: bool,
+    /// Why a pass would leave the request pending as things stand now, in spite of the decision: an
+    /// operator overrides the criteria of the configuration, and never a missing credit, a taken
+    /// time, or an account that does not exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<ReasonView>,
     /// Who acts on the decision: `daemon`, `paused` (the daemon, once it is resumed) or `next-run`.
     pub acted_on_by: String,
 }

@@ -1,4 +1,4 @@
-//! The commands that show accounts and change their aliases.
+//! The commands that show accounts and what became of their credits.
 
 use super::parse;
 use crate::control::protocol::account::{AccountsView, StatementView};
@@ -6,11 +6,10 @@ use crate::control::protocol::{CommandResult, EntryView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart};
-use crate::domain::id::{AccountId, Address, BookingUid, may_have_legacy_form};
+use crate::domain::fact::{ChargeFact, CreditFact, Fact, RefundPart};
+use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
-use crate::store::transaction::transact;
 
 /// Most accounts in one answer.
 const MAX_ACCOUNTS: u32 = 100_000;
@@ -109,65 +108,6 @@ fn search_accounts(
             None => return Ok((accounts, None)),
         }
     }
-}
-
-/// Adds an alias to an account, or removes the alias if `remove` is set. Returns the account.
-///
-/// # Errors
-/// Fails when there is no such account, when the alias cannot be added or removed, and when the
-/// store cannot be read or written.
-pub fn set_alias(
-    store: &mut dyn Store,
-    now: Time,
-    account: &str,
-    alias: &str,
-    remove: bool,
-) -> Result<CommandResult, Refusal> {
-    let (id, _) = transact(store, now, |store| {
-        let account = parse::find_account(store, account)?;
-        let fact = decide_alias(store, &account, alias, remove)?;
-        Ok::<_, Refusal>((fact.into_iter().collect(), account.id))
-    })?;
-    show(store, now, id.as_str())
-}
-
-fn decide_alias(
-    store: &dyn Store,
-    account: &Account,
-    alias: &str,
-    remove: bool,
-) -> Result<Option<Fact>, Refusal> {
-    let alias =
-        Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
-    let has_alias = account.aliases.contains(&alias);
-    // The ledger itself accepts such names, because old logs may have several spellings of the same
-    // name.
-    if !remove
-        && !has_alias
-        && may_have_legacy_form(alias.as_str())
-        && let Some(other) = store.resolve(&alias).map_err(|e| parse::store_failed(&e))?
-        && other != account.id
-    {
-        return Err(parse::refusal(
-            "conflict",
-            format!("the name {alias} is taken by the account {other}"),
-        ));
-    }
-    if has_alias == remove {
-        let id = account.id.clone();
-        return Ok(Some(if remove {
-            Fact::Account(AccountFact::AliasRemoved { account: id, alias })
-        } else {
-            Fact::Account(AccountFact::AliasAdded { account: id, alias })
-        }));
-    }
-    if remove {
-        return Err(parse::not_found(format!(
-            "account {} has no alias {alias}",
-            account.id
-        )));
-    }
-    Ok(None)
 }
 
 /// Returns the newest entries of an account with their balances, at most `limit`, or those after the

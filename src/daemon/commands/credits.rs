@@ -102,8 +102,11 @@ fn decide_grant(
     let existing_account = store
         .account(&record.account)
         .map_err(|e| parse::store_failed(&e))?;
-    if existing_account.is_none() && !command.new {
-        similar_names::refuse_similar_name(store, &record.account)?;
+    if existing_account.is_none() {
+        parse::check_new_account_name(&record.account)?;
+        if !command.new {
+            similar_names::refuse_similar_name(store, &record.account)?;
+        }
     }
     let mut facts = expiry_facts(store, &record.account, now)?;
     facts.push(to_grant_fact(&record));
@@ -323,6 +326,7 @@ fn choose_reference(
 mod tests {
     use super::super::test_fixtures::{now, store_with_credits};
     use super::*;
+    use crate::domain::fact::AccountFact;
 
     fn grant_command(account: &str, new: bool) -> GrantCommand {
         GrantCommand {
@@ -346,6 +350,8 @@ mod tests {
             ("bo@exmaple.com", true, Ok(true)),
             ("bo@exmaple.com", false, Ok(false)),
             ("someone@another.org", false, Ok(true)),
+            ("@example.com", true, Err("usage")),
+            ("=1+1", true, Err("usage")),
         ];
         for (account, new, expect) in rows {
             let opened = match grant(&mut store, now(), &grant_command(account, new)) {
@@ -355,5 +361,19 @@ mod tests {
             };
             assert_eq!(opened, expect.map_err(str::to_owned), "{account} {new}");
         }
+    }
+
+    /// Older versions opened accounts under any name.
+    #[test]
+    fn an_account_with_a_name_that_is_no_longer_opened_is_used_as_before() {
+        let mut store = store_with_credits(1);
+        let account = AccountId::parse("@club").expect("a name");
+        let opened = Fact::Account(AccountFact::Opened { account });
+        store.commit(now(), vec![opened], &[]).expect("it fits");
+        let result = grant(&mut store, now(), &grant_command("@club", false));
+        assert!(
+            matches!(result, Ok(CommandResult::GrantRecord(_))),
+            "{result:?}"
+        );
     }
 }

@@ -9,6 +9,7 @@ use crate::control::protocol::{
 };
 use crate::daemon::views::{self, facts};
 use crate::domain::decision::{Decision, DecisionOutcome};
+use crate::domain::fact::{Fact, RequestFact};
 use crate::domain::gate::Policy;
 use crate::domain::id::{Address, BookingUid, RequestId};
 use crate::domain::intent;
@@ -162,6 +163,7 @@ pub fn explain(
         Err(refusal) => return Err(refusal),
     };
     let mut entries = read_history(store, &HistorySubject::Request(request.id.clone()))?;
+    let joined_bookings = joined_bookings(&request, &entries);
     let mut charges = Vec::new();
     for booking_uid in chain_bookings(store, &request)? {
         entries.extend(read_history(
@@ -186,6 +188,7 @@ pub fn explain(
         schema: SCHEMA,
         decision: Some(view),
         unresolved,
+        joined_bookings,
         findings: request.findings.iter().map(views::finding).collect(),
         booker_message: sent_decline_text(&request),
         review: request.review.as_ref().map(views::operator_review),
@@ -201,6 +204,7 @@ fn explain_undecided(unresolved: Vec<UnresolvedItem>) -> CommandResult {
         schema: SCHEMA,
         decision: None,
         unresolved,
+        joined_bookings: Vec::new(),
         findings: Vec::new(),
         booker_message: None,
         review: None,
@@ -208,6 +212,25 @@ fn explain_undecided(unresolved: Vec<UnresolvedItem>) -> CommandResult {
         charges: Vec::new(),
         entries: Vec::new(),
     }))
+}
+
+/// Returns the occurrences that were added to the series after the decision, and are answered with
+/// it. `history` has the newest fact first.
+fn joined_bookings(request: &Request, history: &[LoggedFact]) -> Vec<String> {
+    let intent = history.iter().find_map(|written| match &written.fact {
+        Fact::Request(RequestFact::Decided { request })
+            if request.state == RequestState::Recorded =>
+        {
+            Some(request)
+        }
+        _ => None,
+    });
+    let Some(intent) = intent else {
+        return Vec::new();
+    };
+    let bookings = request.bookings.iter();
+    let joined = bookings.filter(|booking| intent.bookings.iter().all(|b| b.uid != booking.uid));
+    joined.map(|booking| booking.uid.to_string()).collect()
 }
 
 /// Returns the booking's items on the unresolved list, open and resolved.
@@ -265,7 +288,9 @@ pub(super) fn find_request(store: &dyn Store, uid: &BookingUid) -> Result<Reques
     }
     Err(parse::not_found(format!(
         "no decision was made about booking {uid}: no pass has seen it pending behind a gate; \
-         `maitred plan` lists the pending requests and why they are left alone"
+         `maitred plan` lists the pending requests and why they are left alone. An occurrence that \
+         was added to a series with an open request is answered with that request, which `maitred \
+         explain` shows under the uid of the series or of its other bookings"
     )))
 }
 

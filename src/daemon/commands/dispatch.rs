@@ -1,8 +1,8 @@
 //! Assigns each command to the module that carries it out.
 
 use super::{
-    accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse, pause,
-    review, unresolved,
+    accounts, aliases, charges, credits, decisions, evaluate, export, import, ledger, members,
+    parse, pause, review, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
@@ -24,7 +24,11 @@ pub fn run_command(
     match command {
         Command::Grant(command) => credits::grant(store, now, command),
         Command::Revoke(command) => credits::revoke(store, now, command),
-        Command::Import { rows, dry_run } => import::import(store, now, rows, *dry_run),
+        Command::Import {
+            rows,
+            problems,
+            dry_run,
+        } => import::import(store, now, (rows, problems), *dry_run),
         Command::Grants { account } => credits::list_grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
         Command::AccountList {
@@ -36,7 +40,7 @@ pub fn run_command(
             account,
             alias,
             remove,
-        } => accounts::set_alias(store, now, account, alias, *remove),
+        } => aliases::set_alias(store, now, account, alias, *remove),
         Command::AccountSet(command) => members::set_attributes(store, now, command),
         Command::AccountFreeze {
             account,
@@ -58,7 +62,7 @@ pub fn run_command(
         Command::Reviews { all, limit, after } => {
             review::list(store, now, *all, *limit, after.as_deref())
         }
-        Command::Review(command) => review::record_review(store, now, command),
+        Command::Review(command) => review::record_review(store, policy, now, command),
         Command::Charges { open, limit, after } => {
             charges::list(store, policy, now, (*open, after.as_deref()), *limit)
         }

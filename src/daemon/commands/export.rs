@@ -149,7 +149,8 @@ mod tests {
         let rows = rows_to_import(&view);
         let mut other = MemoryStore::new();
         for (granted, described) in [(3, 1), (0, 0)] {
-            let Ok(CommandResult::Import(done)) = import::import(&mut other, now(), &rows, false)
+            let Ok(CommandResult::Import(done)) =
+                import::import(&mut other, now(), (&rows, &[]), false)
             else {
                 panic!("it is imported");
             };
@@ -159,7 +160,7 @@ mod tests {
         // To the ledger that it came from, a grant that is partly spent is a different grant.
         let mut club = club;
         let head = club.head();
-        let refusal = import::import(&mut club, now(), &rows, false).expect_err("not again");
+        let refusal = import::import(&mut club, now(), (&rows, &[]), false).expect_err("not again");
         assert!(refusal.text.contains("\"g1\" was used"), "{refusal}");
         assert_eq!(club.head(), head);
     }
@@ -197,7 +198,7 @@ mod tests {
         ];
         for (rows, expect) in rows {
             let mut store = MemoryStore::new();
-            let done = import::import(&mut store, now(), &rows, false);
+            let done = import::import(&mut store, now(), (&rows, &[]), false);
             match (done, expect) {
                 (Ok(_), None) => {
                     let view = export_all(&store);

@@ -2,6 +2,7 @@
 //! The commands run on the store's thread and need no calendar.
 
 pub mod accounts;
+pub mod aliases;
 pub mod charges;
 pub mod credits;
 pub mod decisions;
@@ -15,6 +16,7 @@ pub mod operator_log;
 pub mod parse;
 pub mod pause;
 pub mod review;
+mod review_obstacles;
 mod similar_names;
 pub mod status;
 #[cfg(test)]

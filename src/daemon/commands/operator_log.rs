@@ -3,6 +3,7 @@
 //! addresses of members stay out of the log.
 
 use super::dispatch;
+use crate::control::protocol::review::ReviewAnswer;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
@@ -24,7 +25,7 @@ pub fn run_and_log(
     let result = dispatch::run_command(store, policy, now, command);
     let commit = store.head().seq;
     if commit > before {
-        log_change(&command_name(command), uid, commit);
+        log_change(command_name(command), uid, commit);
     }
     result
 }
@@ -49,86 +50,52 @@ pub fn own_uid() -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
 }
 
-/// Returns the command's name on the socket: the key of its JSON, which a `match` over all commands
-/// would only repeat. Commands that reverse another command share its key, so they have names of
-/// their own here.
-fn command_name(command: &Command) -> String {
-    let special_name = match command {
-        // Only the name is needed, and serializing an import of thousands of rows would be
-        // wasteful.
-        Command::Import { .. } => Some("import"),
-        Command::AccountAlias { remove: true, .. } => Some("account-alias-remove"),
-        Command::AccountFreeze { reason: None, .. } => Some("account-thaw"),
-        Command::AccountPin { hash: None, .. } => Some("account-pin-clear"),
-        Command::ChargeSettle { refund: true, .. } => Some("charge-settle-refund"),
-        Command::ChargeSettle { refund: false, .. } => Some("charge-settle-keep"),
-        _ => None,
-    };
-    if let Some(own) = special_name {
-        return own.to_owned();
-    }
-    let json = serde_json::to_value(command).expect("a command has only keys that are texts");
-    let key = json.as_object().and_then(|object| object.keys().next());
-    key.cloned().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_named_as_on_the_socket() {
-        let alias = Command::AccountAlias {
-            account: "bo@example.com".to_owned(),
-            alias: "bo@work.example".to_owned(),
-            remove: false,
-        };
-        let import = Command::Import {
-            rows: Vec::new(),
-            dry_run: false,
-        };
-        let rows = [
-            (alias, "account-alias"),
-            (import, "import"),
-            (Command::Status {}, "status"),
-        ];
-        for (command, expect) in rows {
-            assert_eq!(command_name(&command), expect);
-            let key = serde_json::to_value(&command).unwrap();
-            assert!(key.get(expect).is_some(), "{expect}");
-        }
-    }
-
-    #[test]
-    fn undo_commands_have_names_of_their_own() {
-        let account = || "bo@example.com".to_owned();
-        let freeze = |why| Command::AccountFreeze {
-            account: account(),
-            reason: why,
-        };
-        let settle = |refund| Command::ChargeSettle {
-            booking: "a".to_owned(),
-            refund,
-        };
-        let alias = Command::AccountAlias {
-            account: account(),
-            alias: "bo@work.example".to_owned(),
-            remove: true,
-        };
-        let pin = Command::AccountPin {
-            account: account(),
-            hash: None,
-        };
-        let rows = [
-            (freeze(Some("unpaid".to_owned())), "account-freeze"),
-            (freeze(None), "account-thaw"),
-            (alias, "account-alias-remove"),
-            (pin, "account-pin-clear"),
-            (settle(true), "charge-settle-refund"),
-            (settle(false), "charge-settle-keep"),
-        ];
-        for (command, expect) in rows {
-            assert_eq!(command_name(&command), expect);
-        }
+/// Returns the command as an operator types it, without the values that it is given. A name may
+/// have a flag or a word more than the command line's own, where that word says what the command
+/// did.
+pub fn command_name(command: &Command) -> &'static str {
+    match command {
+        Command::Plan {} => "plan",
+        Command::Pass { .. } => "pass",
+        Command::Status {} => "status",
+        Command::Page {} => "page",
+        Command::Pause {} => "pause",
+        Command::Resume {} => "resume",
+        Command::Grant(_) => "credits grant",
+        Command::Revoke(_) => "credits revoke",
+        Command::Import { .. } => "credits import",
+        Command::CreditsExport { .. } => "credits export",
+        Command::Grants { .. } => "credits list",
+        Command::AccountShow { .. } => "account show",
+        Command::AccountList { .. } => "account list",
+        Command::AccountAlias { remove: false, .. } => "account alias",
+        Command::AccountAlias { remove: true, .. } => "account alias --remove",
+        Command::AccountSet(_) => "account set",
+        Command::AccountFreeze {
+            reason: Some(_), ..
+        } => "account freeze",
+        Command::AccountFreeze { reason: None, .. } => "account thaw",
+        Command::AccountPin { hash: Some(_), .. } => "account pin set",
+        Command::AccountPin { hash: None, .. } => "account pin clear",
+        Command::AccountStatement { .. } => "account statement",
+        Command::Decisions(_) => "decisions",
+        Command::Explain { .. } => "explain",
+        Command::Evaluate { .. } => "evaluate",
+        Command::Reviews { .. } => "review list",
+        Command::Review(review) => match review.decision {
+            ReviewAnswer::Confirm => "review confirm",
+            ReviewAnswer::Decline => "review decline",
+        },
+        Command::Charges { .. } => "charges list",
+        Command::ChargeSettle { refund: true, .. } => "charges settle refund",
+        Command::ChargeSettle { refund: false, .. } => "charges settle keep",
+        Command::Unresolved { .. } => "unresolved",
+        Command::Resolve { .. } => "unresolved resolve",
+        Command::Verify {} => "ledger verify",
+        // `backup` asks for the same.
+        Command::Head {} => "ledger export",
+        Command::LedgerShow {} => "ledger show",
+        Command::LedgerMove(_) => "ledger move",
+        Command::LedgerAcceptRestore { .. } => "ledger accept-restore",
     }
 }

@@ -37,9 +37,15 @@ pub fn store_failed(error: &StoreError) -> Refusal {
     refusal("store", error.to_string())
 }
 
-/// Returns a refusal with the whole error chain of a failed commit.
+/// Returns a refusal with the whole error chain of a failed commit. Of facts that the records do
+/// not allow it says only which record does not allow them.
 pub fn commit_failed(error: &CommitError) -> Refusal {
-    let text = error_chain(error);
+    let text = match error {
+        CommitError::Violation(violation) => format!("nothing was written: {violation}"),
+        CommitError::Conflict(_) | CommitError::Indeterminate(_) | CommitError::Failed(_) => {
+            error_chain(error)
+        }
+    };
     let code = match error {
         CommitError::Violation(_) => "refused",
         CommitError::Conflict(_) => "conflict",
@@ -171,6 +177,28 @@ pub fn resolve_account_id(store: &dyn Store, text: &str) -> Result<AccountId, Re
     Ok(id)
 }
 
+/// Refuses to open an account whose name a spreadsheet takes for a formula when it reads an export.
+/// Such a name is mostly a mistyped address (`@example.com`) or option. Addresses and telephone
+/// numbers are always accepted, because bookers have them.
+///
+/// # Errors
+/// Fails when the name is neither an address nor a telephone number, and begins like a formula.
+pub fn check_new_account_name(id: &AccountId) -> Result<(), Refusal> {
+    let name = id.as_str();
+    let is_telephone = name
+        .strip_prefix('+')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let begins_like_formula = name.starts_with(['=', '+', '-', '@', '\'']);
+    if !begins_like_formula || is_telephone || Address::parse(name).is_ok() {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "no account {name:?} can be opened: a name that is no e-mail address begins with a letter \
+         or a digit, because spreadsheets take other names for formulas; give the member's whole \
+         address, or another name"
+    )))
+}
+
 /// Returns the account that a name or an alias leads to.
 ///
 /// # Errors
@@ -186,4 +214,34 @@ pub fn find_account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
                  `maitred credits grant {id} CREDITS` opens it"
             ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_not_opened_under_a_name_that_begins_like_a_formula() {
+        let rows = [
+            ("bo@example.com", true),
+            ("acme-ltd", true),
+            ("7", true),
+            ("_club", true),
+            ("+4915112345678", true),
+            ("+4915112345678@sms.cal.com", true),
+            ("-bo@example.com", true),
+            ("@x", false),
+            ("@example.com", false),
+            ("=1+1", false),
+            ("-x", false),
+            ("+x", false),
+            ("+", false),
+            ("'=x", false),
+        ];
+        for (name, expect) in rows {
+            let id = AccountId::parse(name).expect("a name");
+            let result = check_new_account_name(&id);
+            assert_eq!(result.is_ok(), expect, "{name}: {result:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! recorded here: the next pass applies it, through the same intents and holds as any other
 //! decision.
 
-use super::{decisions, parse};
+use super::{decisions, parse, review_obstacles};
 use crate::control::protocol::review::{
     NotedRequestView, ReviewAnswer as Asked, ReviewCommand, ReviewResultView, ReviewsView,
 };
@@ -10,6 +10,7 @@ use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::fact::{Fact, RequestFact};
+use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{OperatorDecision, Request, RequestState};
 use crate::domain::time::Time;
@@ -132,6 +133,7 @@ fn noted_request_view(
 /// Records the operator's decision, unless it is recorded already.
 pub fn record_review(
     store: &mut dyn Store,
+    policy: &Policy,
     now: Time,
     command: &ReviewCommand,
 ) -> Result<CommandResult, Refusal> {
@@ -157,11 +159,11 @@ pub fn record_review(
         Ok::<_, Refusal>((vec![fact], (request, false)))
     })?;
     if existed {
-        return review_result(store, now, &request, true);
+        return review_result(store, policy, now, &request, true);
     }
     tracing::info!(request = %request.id, verdict = verdict.as_str(), "an operator spoke");
     let written = decisions::find_request(store, &uid)?;
-    review_result(store, now, &written, false)
+    review_result(store, policy, now, &written, false)
 }
 
 fn reason(text: Option<&str>, verdict: OperatorDecision) -> Result<String, Refusal> {
@@ -238,6 +240,7 @@ fn check_is_undecided(request: &Request, now: Time) -> Result<(), Refusal> {
 
 fn review_result(
     store: &dyn Store,
+    policy: &Policy,
     now: Time,
     request: &Request,
     existed: bool,
@@ -246,6 +249,7 @@ fn review_result(
         schema: SCHEMA,
         request: noted_request_view(store, now, request).map_err(|e| parse::store_failed(&e))?,
         already_recorded: existed,
+        obstacles: review_obstacles::find_obstacles(store, policy, now, request)?,
         acted_on_by: NEXT_RUN.to_owned(),
     }))
 }
@@ -253,7 +257,7 @@ fn review_result(
 #[cfg(test)]
 mod tests {
     use super::super::test_fixtures::{
-        commit_facts, noted_request, now, record_decision, store_with_credits,
+        commit_facts, noted_request, now, policy, record_decision, store_with_credits,
     };
     use super::*;
     use crate::domain::request::CallKind;
@@ -417,7 +421,7 @@ mod tests {
         ];
         for (number, (mut store, asked, expect)) in rows.into_iter().enumerate() {
             let before = store.head().seq;
-            let got = record_review(&mut store, now(), &asked);
+            let got = record_review(&mut store, &policy(), now(), &asked);
             let written = store.head().seq - before;
             match (got, expect) {
                 (Ok(CommandResult::ReviewResult(view)), Ok((existed, reason))) => {
@@ -449,8 +453,8 @@ mod tests {
                 booking: name.to_owned(),
                 ..review_command(Asked::Confirm, None)
             };
-            let Ok(CommandResult::ReviewResult(view)) = record_review(&mut store, now(), &command)
-            else {
+            let result = record_review(&mut store, &policy(), now(), &command);
+            let Ok(CommandResult::ReviewResult(view)) = result else {
                 panic!("{name} is known");
             };
             assert_eq!(view.request.step.request, "series");

@@ -2,8 +2,10 @@
 
 use crate::control::protocol::GrantCommand;
 use crate::domain::booking::BookingRef;
+use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::{Decision, Reason, ReasonCode};
 use crate::domain::fact::{Fact, RequestFact};
+use crate::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use crate::domain::id::{AccountId, Address, BookingUid, HostId, RequestId};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Span, Time};
@@ -12,6 +14,24 @@ use crate::store::port::Store;
 
 pub(super) fn now() -> Time {
     "2026-12-01T09:00:00Z".parse().expect("a time")
+}
+
+/// Returns a policy without gates.
+pub(super) fn policy() -> Policy {
+    Policy {
+        gates: Vec::new(),
+        hosts: Vec::new(),
+        refuse_with: RefuseWith::Decline,
+        limits: PassLimits {
+            requests_per_pass: 250,
+            declines: DeclineLimit::UNLIMITED,
+            max_observation_age: Span::seconds(10),
+            series_settle: Span::seconds(10),
+            resend_after: Span::minutes(15),
+        },
+        global: GlobalPolicy::default(),
+        hash: "p1".to_owned(),
+    }
 }
 
 /// Returns a store in which Bo has this many credits.

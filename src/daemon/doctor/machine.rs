@@ -192,7 +192,7 @@ fn check_socket(path: Option<&Path>) -> CheckResultView {
             let text = format!("no daemon listens on {shown}: commands open the store themselves");
             ok(subject, text)
         }
-        Err(why @ ClientError::Denied { .. }) => {
+        Err(why @ (ClientError::Denied { .. } | ClientError::DirectoryDenied { .. })) => {
             let help = "run this command as the user of the service";
             warning(subject, why.to_string(), help)
         }

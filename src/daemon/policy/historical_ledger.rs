@@ -108,6 +108,16 @@ impl HistoricalLedger {
         charge.filter(|charge| charge.state == ChargeState::Open)
     }
 
+    /// Returns the account's bookings whose credits are held: their decision is not carried out yet.
+    pub fn held_bookings(&self, account: &AccountId) -> BTreeSet<BookingUid> {
+        let uids = self.charges_of_account.get(account).into_iter().flatten();
+        let is_held = |uid: &&BookingUid| {
+            let charge = self.records.charges.get(*uid);
+            charge.is_some_and(|charge| charge.state == ChargeState::Held)
+        };
+        uids.filter(is_held).cloned().collect()
+    }
+
     /// Returns the account's bookings that count: those with a charge that was neither voided,
     /// refunded nor moved.
     pub fn counted_bookings(&self, account: &AccountId) -> Vec<CountedBooking> {

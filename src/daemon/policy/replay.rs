@@ -2,11 +2,12 @@
 //! was when the request was decided for the first time. The log is read once from its start and
 //! never written: whole lines up to its end, whether or not a daemon is writing to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::historical_ledger::HistoricalLedger;
 use super::recorded_request::{booking_times, build_fixture, cover_all_bookings};
-use super::snapshot_fixture::{evaluate_one, without_pass_limits};
+use super::snapshot_fixture::{SnapshotFixture, evaluate_one, without_pass_limits};
 use super::unrecorded_inputs::{GatedRequest, find_unrecorded_input};
 use crate::config::model::StoreConfig;
 use crate::control::policy::{DifferenceView, MissingInputView, ReplayDecisionView, ReplayView};
@@ -15,8 +16,9 @@ use crate::daemon::failure::Failure;
 use crate::daemon::store_access;
 use crate::daemon::views;
 use crate::domain::decision::{Decision, ReasonCode};
-use crate::domain::fact::{Commit, Fact, RequestFact};
+use crate::domain::fact::{ChargeFact, Commit, Fact, RequestFact};
 use crate::domain::gate::Policy;
+use crate::domain::id::BookingUid;
 use crate::domain::ledger::Violation;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
@@ -25,6 +27,10 @@ use crate::store::port::CommitSource;
 /// Most distinct missing inputs that are reported; requests with further missing inputs still count
 /// as unknown.
 const MAX_MISSING_INPUTS: usize = 100;
+
+/// The input that a request depends on when credits that were held then were given back later. A
+/// pass would have waited until that was known, and might have had other credits by then.
+const HELD_CREDITS: &str = "whether credits that were held for other bookings came back in time";
 
 /// How many commits are in memory at once.
 const COMMITS_AT_ONCE: usize = 256;
@@ -46,8 +52,9 @@ pub struct ReplayQuery<'a> {
 /// Fails when there is no ledger, or when its commits cannot be read.
 pub fn replay(store: &StoreConfig, query: &ReplayQuery<'_>) -> Result<ReplayView, Failure> {
     let Some(commits) = store_access::commits(store) else {
-        return Err(Failure::Failed(format!(
-            "there is no ledger in {}, so nothing was recorded there",
+        return Err(Failure::Configuration(format!(
+            "the directory {} holds no ledger, so there are no recorded requests; correct \
+             store.path, or name the ledger's directory with --store",
             store_access::local_path(store).display()
         )));
     };
@@ -88,7 +95,17 @@ pub struct Replay<'a> {
     query: &'a ReplayQuery<'a>,
     ledger: HistoricalLedger,
     missing: BTreeMap<String, u64>,
+    deferred: Vec<DeferredOutcome>,
     view: ReplayView,
+}
+
+/// An outcome that counts only if all credits that were held then are spent. A pass leaves such a
+/// request until that is known, so the log tells the outcome later.
+struct DeferredOutcome {
+    request: Arc<Request>,
+    outcome: ReplayOutcome,
+    /// The bookings whose credits are still held.
+    held_bookings: BTreeSet<BookingUid>,
 }
 
 /// How another policy decides a request.
@@ -97,6 +114,8 @@ enum ReplayOutcome {
     Different(Box<ReplayDecisionView>),
     /// The input that would have to be known.
     Unknown(String),
+    /// The outcome if the credits that are held for these bookings are spent.
+    AfterHolds(BTreeSet<BookingUid>, Box<ReplayOutcome>),
 }
 
 impl<'a> Replay<'a> {
@@ -107,6 +126,7 @@ impl<'a> Replay<'a> {
             query,
             ledger: HistoricalLedger::default(),
             missing: BTreeMap::new(),
+            deferred: Vec::new(),
             view: ReplayView {
                 schema: SCHEMA,
                 policy: query.policy.hash.clone(),
@@ -134,16 +154,27 @@ impl<'a> Replay<'a> {
                 && self.is_in_scope(request)
             {
                 let outcome = self.evaluate_request(request, &commit.facts[number + 1..]);
-                self.count_outcome(request, outcome);
+                self.count_or_defer(request, outcome);
             }
             self.ledger.apply(commit, fact)?;
+            match fact {
+                Fact::Charge(ChargeFact::Post { booking }) => self.end_hold(booking, true),
+                Fact::Charge(ChargeFact::Void { booking, .. }) => self.end_hold(booking, false),
+                _ => {}
+            }
         }
         self.view.commits = commit.seq;
         Ok(())
     }
 
     /// Returns the result of the replay.
-    pub fn into_view(self) -> ReplayView {
+    pub fn into_view(mut self) -> ReplayView {
+        for DeferredOutcome { request, .. } in std::mem::take(&mut self.deferred) {
+            self.count_outcome(&request, ReplayOutcome::Unknown(HELD_CREDITS.to_owned()));
+        }
+        // Deferred outcomes were counted later than those of younger requests.
+        let differences = &mut self.view.differences;
+        differences.sort_by(|a, b| a.decided_at.cmp(&b.decided_at));
         let mut missing: Vec<MissingInputView> = self
             .missing
             .into_iter()
@@ -177,6 +208,28 @@ impl<'a> Replay<'a> {
     fn evaluate_request(&self, request: &Request, after: &[Fact]) -> ReplayOutcome {
         let times = booking_times(request, after);
         let fixture = build_fixture(request, &times, &self.ledger);
+        let has_times = cover_all_bookings(&times, request);
+        let account = fixture.account.as_ref();
+        let held_bookings = account
+            .map(|account| self.ledger.held_bookings(&account.id))
+            .unwrap_or_default();
+        if !held_bookings.is_empty() && !depends_on_unsettled(request) {
+            let replayed = evaluate_one(fixture.clone(), &self.policy);
+            if replayed.is_some_and(|replayed| depends_on_unsettled(&replayed)) {
+                let fixture = with_spent_holds(fixture);
+                let outcome = self.evaluate_fixture(request, has_times, fixture);
+                return ReplayOutcome::AfterHolds(held_bookings, Box::new(outcome));
+            }
+        }
+        self.evaluate_fixture(request, has_times, fixture)
+    }
+
+    fn evaluate_fixture(
+        &self,
+        request: &Request,
+        has_times: bool,
+        fixture: SnapshotFixture,
+    ) -> ReplayOutcome {
         let pin = fixture
             .account
             .as_ref()
@@ -190,7 +243,7 @@ impl<'a> Replay<'a> {
             policy: &self.policy,
             gate,
             request,
-            has_times: cover_all_bookings(&times, request),
+            has_times,
             has_pin: pin,
         });
         if let Some(input) =
@@ -204,10 +257,39 @@ impl<'a> Replay<'a> {
         ReplayOutcome::Different(Box::new(decision_view(&replayed)))
     }
 
+    fn count_or_defer(&mut self, request: &Arc<Request>, outcome: ReplayOutcome) {
+        match outcome {
+            ReplayOutcome::AfterHolds(held_bookings, outcome) => {
+                self.deferred.push(DeferredOutcome {
+                    request: Arc::clone(request),
+                    outcome: *outcome,
+                    held_bookings,
+                });
+            }
+            outcome => self.count_outcome(request, outcome),
+        }
+    }
+
+    /// Counts the outcomes that the end of this hold decides.
+    fn end_hold(&mut self, booking: &BookingUid, is_spent: bool) {
+        for mut deferred in std::mem::take(&mut self.deferred) {
+            let was_awaited = deferred.held_bookings.remove(booking);
+            if was_awaited && !is_spent {
+                let unknown = ReplayOutcome::Unknown(HELD_CREDITS.to_owned());
+                self.count_outcome(&deferred.request, unknown);
+            } else if deferred.held_bookings.is_empty() {
+                self.count_outcome(&deferred.request, deferred.outcome);
+            } else {
+                self.deferred.push(deferred);
+            }
+        }
+    }
+
     fn count_outcome(&mut self, request: &Request, outcome: ReplayOutcome) {
         self.view.requests += 1;
         match outcome {
             ReplayOutcome::Same => self.view.same += 1,
+            ReplayOutcome::AfterHolds(..) => unreachable!("it is deferred before it is counted"),
             ReplayOutcome::Unknown(what) => {
                 self.view.unknown += 1;
                 if self.missing.len() < MAX_MISSING_INPUTS || self.missing.contains_key(&what) {
@@ -232,6 +314,21 @@ impl<'a> Replay<'a> {
             }
         }
     }
+}
+
+/// Returns true if a pass leaves the request because credits or a time may still come back.
+fn depends_on_unsettled(request: &Request) -> bool {
+    let mut reasons = request.reasons.iter();
+    reasons.any(|reason| reason.code == ReasonCode::DependsOnUnsettled)
+}
+
+/// Returns the fixture as it is when all credits that are held are spent.
+fn with_spent_holds(mut fixture: SnapshotFixture) -> SnapshotFixture {
+    if let Some(account) = &mut fixture.account {
+        account.totals.posted += account.totals.held;
+        account.totals.held = 0;
+    }
+    fixture
 }
 
 /// Returns true for the same decision and, if it is a confirmation, the same credits. The reasons

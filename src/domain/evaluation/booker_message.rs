@@ -92,5 +92,5 @@ pub(super) fn public_decline_text(
     if is_over {
         texts.push(&over);
     }
-    messages::truncate_booker_text(&texts.join(" "))
+    messages::truncate_booker_text(&messages::join_sentences(&texts))
 }

@@ -351,6 +351,13 @@ pub fn has_trait(code: ReasonCode, wanted: ReasonTrait) -> bool {
     find_reason(code).is_some_and(|reason| reason.traits.contains(&wanted))
 }
 
+/// Returns true if the reason is of a rule that no operator's review overrides.
+pub fn protects_from_operators(code: ReasonCode) -> bool {
+    let mut rules = RULES.iter();
+    let rule = rules.find(|rule| rule.reasons.iter().any(|reason| reason.code == code));
+    rule.is_some_and(|rule| rule.overridable == Overridable::No)
+}
+
 /// Returns true if the default text of a reason, or the fact that the reason is given at all,
 /// reveals something about the account of the address. A reason of no rule counts as one that does.
 pub fn discloses_account(code: ReasonCode) -> bool {

@@ -1,5 +1,7 @@
 //! How a decision is recorded: the request as it will be written, and notes.
 
+use std::collections::BTreeSet;
+
 use super::skip_reason::SkipReason;
 use super::{Action, Planner, Step};
 use crate::domain::decision::{Credits, Decision, Reason, ReasonCode};
@@ -193,8 +195,14 @@ fn is_same_note(record: &Request, request: &Request) -> bool {
     let codes = |request: &Request| -> Vec<ReasonCode> {
         request.reasons.iter().map(|reason| reason.code).collect()
     };
+    let uids = |request: &Request| -> BTreeSet<BookingUid> {
+        let bookings = request.bookings.iter();
+        bookings.map(|booking| booking.uid.clone()).collect()
+    };
     record.state == RequestState::Noted
         && record.decision == request.decision
+        // An occurrence that joined the series is found by its own uid from now on.
+        && uids(record) == uids(request)
         && codes(record) == codes(request)
         && dated_reasons(record) == request.reasons_since
         && record.account == request.account

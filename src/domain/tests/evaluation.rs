@@ -369,5 +369,5 @@ fn a_text_is_cut_where_nobody_reads_on() {
         reason(&"\u{fc}".repeat(2 * messages::MAX_BOOKER_TEXT)),
     ]);
     assert_eq!(joined.chars().count(), messages::MAX_BOOKER_TEXT);
-    assert!(joined.starts_with("a \u{fc}"));
+    assert!(joined.starts_with("a. \u{fc}"));
 }

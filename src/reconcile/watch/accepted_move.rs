@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 
 use super::cancel::CancelReason;
+use super::cancel_basis::CancelBasis;
 use super::reschedule_chain::RescheduleChain;
 use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
 use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
@@ -43,6 +44,13 @@ pub(super) fn needs_evaluation(policy: &Policy, booking: &Booking) -> bool {
         && was_moved_by_booker(policy, booking)
 }
 
+/// A booking that was accepted at once after a move, its gate, and what a cancellation rests on.
+pub(super) struct MoveToEvaluate<'a> {
+    pub booking: &'a Booking,
+    pub gate: &'a Gate,
+    pub basis: CancelBasis,
+}
+
 /// Returns the last booking of the chain and its gate, if the rules of that gate have to be
 /// evaluated before the charge moves to the booking: the booking was accepted, and nothing was
 /// decided about it.
@@ -51,7 +59,7 @@ pub(super) async fn find_move_to_evaluate<'a>(
     policy: &'a Policy,
     charge: &Charge,
     chain: &'a RescheduleChain,
-) -> Result<Option<(&'a Booking, &'a Gate)>, PassError> {
+) -> Result<Option<MoveToEvaluate<'a>>, PassError> {
     let Some(last) = chain.bookings.last().filter(|_| chain.bookings.len() > 1) else {
         return Ok(None);
     };
@@ -76,14 +84,18 @@ pub(super) async fn find_move_to_evaluate<'a>(
     if counts_as_cancelled || !needs_evaluation(policy, last) {
         return Ok(None);
     }
-    let uid = last.uid.clone();
-    let request = ports
-        .store
-        .read(move |store| find_request(store, &uid))
-        .await;
-    let request = request.map_err(PassError::Store)?;
+    let (uid, charged_uid) = (last.uid.clone(), charge.booking.uid.clone());
+    let records = ports.store.read(move |store| {
+        let request = find_request(store, &uid)?;
+        Ok((request, CancelBasis::read(store, vec![uid, charged_uid])?))
+    });
+    let (request, basis) = records.await.map_err(PassError::Store)?;
     let is_decided = request.is_some_and(|request| request.state != RequestState::Noted);
-    Ok((!is_decided).then_some((last, gate)))
+    Ok((!is_decided).then_some(MoveToEvaluate {
+        booking: last,
+        gate,
+        basis,
+    }))
 }
 
 /// Returns true if the booking was moved, and not by the host, to whom the rules of a gate do not

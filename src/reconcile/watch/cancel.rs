@@ -3,6 +3,8 @@
 //! the intent stays open, and the watch tries again at growing intervals.
 
 use super::cancel_attempt::{CancelAttempt, read_and_cancel};
+use super::cancel_basis::CancelBasis;
+use super::request_ids::find_unused_id;
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
 use crate::calcom::port::CallError;
@@ -11,7 +13,6 @@ use crate::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
 use crate::domain::fact::{Fact, RequestFact, UnresolvedFact};
 use crate::domain::gate::PassLimits;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::id::RequestId;
 use crate::domain::intent;
 use crate::domain::messages;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
@@ -21,7 +22,7 @@ use crate::domain::watch::ChargeOutcome;
 use crate::domain::watch::accepted_bookings::listed_until;
 use crate::domain::watch::unmanaged_bookings::build_note;
 use crate::reconcile::context::{PassError, Ports};
-use crate::store::port::Store;
+use crate::store::port::{Store, StoreError};
 
 /// How many open intents are read from the store at once.
 const INTENTS_AT_ONCE: usize = 256;
@@ -54,17 +55,40 @@ impl CancelReason {
     }
 }
 
-/// Writes the decision down and tries to carry it out.
+/// Writes the decision down and tries to carry it out. If a record that the decision rests on has
+/// changed meanwhile, nothing is done, and the next watch decides again. Returns false if the
+/// booking has as many decisions as it may have.
 pub(super) async fn cancel_booking(
     ports: &Ports<'_>,
     policy: &Policy,
     (booking, gate): (&Booking, &Gate),
-    (id, why): (RequestId, CancelReason),
+    (basis, why): (CancelBasis, CancelReason),
     report: &mut WatchReport,
-) -> Result<(), PassError> {
+) -> Result<bool, PassError> {
     let now = (ports.clock)();
-    let mut request = build_note(booking, gate, gate.cost, None, (now, &policy.hash));
-    request.id = id;
+    let draft = draft_cancellation((booking, gate), why, (now, &policy.hash));
+    let decided = ports.store.transaction(now, move |store| {
+        decide_cancellation(store, &basis, &draft).map_err(PassError::Store)
+    });
+    let request = match decided.await? {
+        CancelDecision::Recorded(request) => request,
+        CancelDecision::ChangedMeanwhile => {
+            tracing::debug!(booking = %booking.uid, "changed meanwhile: the next watch decides");
+            return Ok(true);
+        }
+        CancelDecision::TooManyDecisions => return Ok(false),
+    };
+    attempt_cancel(ports, policy, &request, Some(booking), report).await?;
+    Ok(true)
+}
+
+/// Returns the decision to cancel, under the id of the booking.
+fn draft_cancellation(
+    (booking, gate): (&Booking, &Gate),
+    why: CancelReason,
+    at: (Time, &str),
+) -> Request {
+    let mut request = build_note(booking, gate, gate.cost, None, at);
     request.decision = Decision::Decline;
     request.call = Some(CallKind::Cancel);
     request.state = RequestState::Recorded;
@@ -75,11 +99,37 @@ pub(super) async fn cancel_booking(
     }];
     request.reasons.extend(why.reasons);
     request.booker_text = Some(why.text);
-    let intent = vec![Fact::Request(RequestFact::Decided {
+    request
+}
+
+/// The result of deciding a cancellation on the records as they are now.
+enum CancelDecision {
+    Recorded(Box<Request>),
+    ChangedMeanwhile,
+    TooManyDecisions,
+}
+
+/// Returns the fact that records the cancellation, unless what it rests on has changed.
+fn decide_cancellation(
+    store: &dyn Store,
+    basis: &CancelBasis,
+    draft: &Request,
+) -> Result<(Vec<Fact>, CancelDecision), StoreError> {
+    if !basis.holds(store)? {
+        return Ok((Vec::new(), CancelDecision::ChangedMeanwhile));
+    }
+    let Some(id) = find_unused_id(store, &draft.bookings[0].uid)? else {
+        return Ok((Vec::new(), CancelDecision::TooManyDecisions));
+    };
+    let request = Request {
+        id,
+        ..draft.clone()
+    };
+    let fact = Fact::Request(RequestFact::Decided {
         request: request.clone().into(),
-    })];
-    commit_facts(ports, intent).await?;
-    attempt_cancel(ports, policy, &request, Some(booking), report).await
+    });
+    let decision = CancelDecision::Recorded(Box::new(request));
+    Ok((vec![fact], decision))
 }
 
 /// Returns the cancellations that were started before and are to be tried again now.
@@ -124,12 +174,7 @@ pub(super) async fn retry_cancellations(
         if report.should_stop(ports) {
             return Ok(());
         }
-        if is_settled_by_operator(ports, &request).await? {
-            let end = Fact::Request(RequestFact::IntentSettled {
-                request: request.id.clone(),
-                outcome: DecisionOutcome::Superseded,
-            });
-            commit_facts(ports, vec![end]).await?;
+        if settle_if_resolved(ports, &request).await? {
             continue;
         }
         attempt_cancel(ports, policy, &request, None, report).await?;
@@ -137,13 +182,29 @@ pub(super) async fn retry_cancellations(
     Ok(())
 }
 
-async fn is_settled_by_operator(ports: &Ports<'_>, request: &Request) -> Result<bool, PassError> {
+/// Settles the cancellation if an operator took the booking off the unresolved list. Returns true
+/// if the cancellation is settled.
+async fn settle_if_resolved(ports: &Ports<'_>, request: &Request) -> Result<bool, PassError> {
+    let id = request.id.clone();
     let (uid, code) = (request.bookings[0].uid.clone(), unresolved_code(request));
-    let items = ports
-        .store
-        .read(move |store| store.unresolved_items_of(&uid));
-    let items = items.await.map_err(PassError::Store)?;
-    Ok(has_operator_resolution(&items, code))
+    let decide = move |store: &dyn Store| {
+        let stored = store.request(&id)?;
+        if stored.is_none_or(|stored| stored.state != RequestState::Recorded) {
+            return Ok((Vec::new(), true));
+        }
+        if !has_operator_resolution(&store.unresolved_items_of(&uid)?, code) {
+            return Ok((Vec::new(), false));
+        }
+        let end = Fact::Request(RequestFact::IntentSettled {
+            request: id.clone(),
+            outcome: DecisionOutcome::Superseded,
+        });
+        Ok((vec![end], true))
+    };
+    let settled = ports.store.transaction((ports.clock)(), move |store| {
+        decide(store).map_err(PassError::Store)
+    });
+    settled.await
 }
 
 /// Returns the code under which the booking is on the unresolved list until it is cancelled.
@@ -312,10 +373,4 @@ async fn write_attempt_result(
         Ok((facts, ()))
     };
     ports.store.transaction(now, decide).await
-}
-
-async fn commit_facts(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
-    let at = (ports.clock)();
-    let commit_result = ports.store.commit(at, facts, Vec::new()).await;
-    commit_result.map(|_| ()).map_err(PassError::Commit)
 }

@@ -130,16 +130,14 @@ async fn settle_all(
             result.unread_accounts.insert(charge.account.clone());
         }
         // Only the watch evaluates the rules of a gate, and the decline may depend on their result.
-        if let Some((moved_booking, _)) =
-            find_move_to_evaluate(ports, policy, charge, &chain).await?
-        {
+        if let Some(moved) = find_move_to_evaluate(ports, policy, charge, &chain).await? {
             result.unsettled_accounts.insert(charge.account.clone());
             result.problems.push(Problem {
                 code: "unjudged-move",
                 text: format!(
                     "booking {} was moved and accepted at once: the next watch evaluates the \
                      rules of its gate, and declines that depend on it wait until then",
-                    moved_booking.uid
+                    moved.booking.uid
                 ),
             });
             continue;

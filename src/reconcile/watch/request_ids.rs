@@ -2,7 +2,6 @@
 
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::RequestState;
-use crate::reconcile::context::{PassError, Ports};
 use crate::store::port::{Store, StoreError};
 
 /// The maximum number of decisions that one booking may have in the ledger: it can be accepted
@@ -10,18 +9,7 @@ use crate::store::port::{Store, StoreError};
 const MAX_DECISIONS: u32 = 50;
 
 /// Returns an id for one more decision about the booking: the booking's own, or one with a number.
-pub(super) async fn find_unused_request_id(
-    ports: &Ports<'_>,
-    booking: &BookingUid,
-) -> Result<Option<RequestId>, PassError> {
-    let uid = booking.clone();
-    let id = ports
-        .store
-        .read(move |store| find_unused_id(store, &uid))
-        .await;
-    id.map_err(PassError::Store)
-}
-
+/// Returns `None` if the booking has as many decisions as it may have.
 pub(super) fn find_unused_id(
     store: &dyn Store,
     booking: &BookingUid,

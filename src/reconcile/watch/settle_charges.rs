@@ -1,10 +1,10 @@
 //! Settles the charges that a watch checks, one after the other.
 
-use super::accepted_move::{self, MoveEvaluation};
+use super::accepted_move::{self, MoveEvaluation, MoveToEvaluate};
 use super::observed_bookings::ObservedBookings;
 use super::reschedule_chain::RescheduleChain;
 use super::unresolved_list::{self, UnresolvedFinding};
-use super::{WatchReport, cancel, cancel_limit, request_ids, settle};
+use super::{WatchReport, cancel, cancel_limit, settle};
 use crate::domain::gate::Policy;
 use crate::domain::request::Charge;
 use crate::domain::unresolved::UnresolvedCode;
@@ -61,7 +61,12 @@ async fn may_settle(
 ) -> Result<bool, PassError> {
     let move_to_evaluate =
         accepted_move::find_move_to_evaluate(ports, policy, charge, chain).await?;
-    let Some((last, gate)) = move_to_evaluate else {
+    let Some(MoveToEvaluate {
+        booking: last,
+        gate,
+        basis,
+    }) = move_to_evaluate
+    else {
         return Ok(true);
     };
     match accepted_move::evaluate_move(ports, policy, session, last, &mut report.problems).await? {
@@ -95,10 +100,9 @@ async fn may_settle(
             Ok(false)
         }
         MoveEvaluation::Cancel(why) => {
-            let id = request_ids::find_unused_request_id(ports, &last.uid).await?;
-            let Some(id) = id else { return Ok(true) };
-            cancel::cancel_booking(ports, policy, (last, gate), (id, why), report).await?;
-            Ok(false)
+            let reason = (basis, why);
+            let decided = cancel::cancel_booking(ports, policy, (last, gate), reason, report);
+            Ok(!decided.await?)
         }
     }
 }

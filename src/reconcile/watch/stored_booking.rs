@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cancel_basis::CancelBasis;
 use crate::domain::booking::Booking;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{Charge, Request};
@@ -19,6 +20,8 @@ pub(super) struct StoredBooking {
     pub record: Option<Request>,
     pub items: Vec<UnresolvedBooking>,
     pub our_confirm: SeriesConfirm,
+    /// What a decision to cancel the booking rests on.
+    pub basis: CancelBasis,
     /// Whether the booking was made before the ledger knew any booking.
     pub predates_ledger: bool,
 }
@@ -46,6 +49,7 @@ pub(super) fn read_stored_booking(
         record: find_request(store, &booking.uid)?,
         items: store.unresolved_items_of(&booking.uid)?,
         our_confirm,
+        basis: CancelBasis::read(store, vec![booking.uid.clone()])?,
         predates_ledger: store.ledger_state()?.predates(booking.created_at),
     })
 }

@@ -14,7 +14,6 @@ use super::cancel::{self, CancelReason};
 use super::cancel_limit::CancelLimit;
 use super::ended_bookings::check_ended;
 use super::observed_bookings::ObservedBookings;
-use super::request_ids::find_unused_request_id;
 use super::series_occurrences::SeriesOccurrences;
 use super::stored_booking::{StoredBooking, read_stored_booking};
 use super::unresolved_list::{self, UnresolvedFinding};
@@ -269,12 +268,13 @@ impl UnmanagedCheck<'_, '_> {
     async fn cancel(
         &mut self,
         target: (&Booking, &Gate),
+        stored_booking: &StoredBooking,
         why: CancelReason,
     ) -> Result<(), PassError> {
-        let Some(id) = find_unused_request_id(self.ports, &target.0.uid).await? else {
-            return Ok(());
-        };
-        cancel::cancel_booking(self.ports, self.policy, target, (id, why), self.report).await
+        let basis = stored_booking.basis.clone();
+        let reason = (basis, why);
+        cancel::cancel_booking(self.ports, self.policy, target, reason, self.report).await?;
+        Ok(())
     }
 }
 

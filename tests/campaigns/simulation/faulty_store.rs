@@ -16,7 +16,7 @@ use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::ledger_state::{LedgerFact, LedgerState};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
-use maitred::domain::time::{Span, Time};
+use maitred::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use maitred::domain::unresolved::UnresolvedBooking;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
@@ -156,7 +156,8 @@ impl FaultyStoreState {
                 .reasons
                 .iter()
                 .any(|r| r.code == ReasonCode::Unmanaged);
-            if unmanaged && began.is_none_or(|began| request.created_at < began) {
+            let is_older = |began: Time| request.created_at < began + CLOCK_TOLERANCE;
+            if unmanaged && began.is_none_or(is_older) {
                 let text = format!("12: {} is older than the ledger", request.id);
                 self.reference.violations.push(text);
             }

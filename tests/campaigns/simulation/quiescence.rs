@@ -10,7 +10,7 @@ use maitred::domain::gate::Gate;
 use maitred::domain::id::{BookingUid, RequestId};
 use maitred::domain::refund_policy::{HostAbsent, NoShow, OnRevived, OnUnmanaged};
 use maitred::domain::request::{CallKind, RequestState};
-use maitred::domain::time::{Span, Time};
+use maitred::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use maitred::domain::watch::ChargeOutcome;
 use maitred::reconcile::report::{PassReport, StepOutcome, StepReport};
 use maitred::reconcile::watch::{RecordedChange, WatchReport};
@@ -701,11 +701,11 @@ fn expected_unmanaged_action(
         && row.successor.is_none();
     let since = gate.terms.unmanaged_since;
     let new = since.is_none_or(|since| row.created >= since);
-    // The ledger began with its first commit.
+    // The ledger began with its first commit, by a clock that may be behind the server's.
     let older = state
         .commits
         .first()
-        .is_some_and(|(began, _)| row.created < *began);
+        .is_some_and(|(began, _)| row.created < *began + CLOCK_TOLERANCE);
     if !ours || state.reference.holds.contains_key(&row.uid) {
         return None;
     }

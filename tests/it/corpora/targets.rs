@@ -138,7 +138,7 @@ fn csv_import(bytes: &[u8]) {
             }
         }
         Err(bad) => {
-            assert!(!bad.0.is_empty(), "a reason");
+            assert!(!bad.problems.is_empty(), "a reason");
             let text = bad.describe(std::path::Path::new("file.csv"));
             let odd = |c: char| c.is_control() && c != '\n';
             assert!(!text.contains(odd), "{text:?}");

@@ -69,6 +69,7 @@ fn a_command_survives_the_way_as_a_request() {
             reason: Some(odd.clone()),
         }),
         Command::Import {
+            problems: Vec::new(),
             rows: vec![ImportRow {
                 line: 2,
                 account: odd.clone(),

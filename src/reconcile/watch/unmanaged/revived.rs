@@ -50,6 +50,7 @@ impl UnmanagedCheck<'_, '_> {
             return self
                 .cancel(
                     (booking, gate),
+                    stored_booking,
                     CancelReason::from_code(ReasonCode::Revived),
                 )
                 .await;

@@ -137,7 +137,7 @@ impl UnmanagedCheck<'_, '_> {
         why: CancelReason,
     ) -> Result<(), PassError> {
         if self.take_cancellation(booking) {
-            return self.cancel((booking, gate), why).await;
+            return self.cancel((booking, gate), stored_booking, why).await;
         }
         self.list_unresolved(booking, stored_booking, cause.code(), cause.description())
             .await

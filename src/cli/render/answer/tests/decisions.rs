@@ -220,6 +220,9 @@ fn a_review_is_confirmed_with_who_acts_on_it() {
         json!({"acted_on_by": "daemon"}),
         json!({"acted_on_by": "paused", "already_recorded": true}),
         json!({"already_recorded": true, "request": settled}),
+        json!({"obstacles": [
+            {"code": "short-of-credit", "text": "account bo@example.com has 0 credits available"},
+        ]}),
     ];
     let texts: Vec<String> = rows.map(review_answer).map(render).into();
     insta::assert_snapshot!(texts.join("\n"), @r"
@@ -238,6 +241,13 @@ fn a_review_is_confirmed_with_who_acts_on_it() {
     `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
 
     Nothing was changed: the decision to confirm “Book club: Dune” on 2026-12-03 18:00 UTC was recorded before.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
+
+    Recorded: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The last pass left it pending: The account is frozen. (frozen)
+    As things stand, the request stays pending until this changes, which no decision overrides:
+      short-of-credit  account bo@example.com has 0 credits available
+    Each pass evaluates it again (`maitred run --once`).
     `maitred explain kV2s9qTtV6zB1dPz7aYw3e` shows the progress.
     ");
 }
