@@ -14,7 +14,7 @@ use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
 use super::outbox::farewell::Farewell;
 use super::outbox::opened::OpenedNotifications;
-use super::outbox::outbox::{Outbox, OutboxPlace};
+use super::outbox::service::{Outbox, OutboxPlace};
 use super::run::{Daemon, LoopEnd, run};
 use super::schedule;
 use super::service_manager;

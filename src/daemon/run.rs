@@ -11,7 +11,7 @@ use super::calendar::KeyFingerprint;
 use super::clock;
 use super::failure::Failure;
 use super::metrics::registry::{LoopState, Metrics};
-use super::outbox::outbox::Outbox;
+use super::outbox::service::Outbox;
 use super::service_manager;
 use super::timetable::{DueRun, DueTimes, Timetable};
 use super::wake::Wake;

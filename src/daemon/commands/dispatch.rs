@@ -42,10 +42,9 @@ pub fn run_command(
             remove,
         } => aliases::set_alias(store, now, account, alias, *remove),
         Command::AccountSet(command) => members::set_attributes(store, now, command),
-        Command::AccountFreeze {
-            account,
-            reason: why,
-        } => members::freeze_or_thaw(store, now, account, why.as_deref()),
+        Command::AccountFreeze { account, reason } => {
+            members::freeze_or_thaw(store, now, account, reason.as_deref())
+        }
         Command::AccountPin { account, hash } => {
             members::set_pin(store, now, account, hash.as_deref())
         }
@@ -89,11 +88,15 @@ pub fn run_command(
         | Command::Pass { .. }
         | Command::Status {}
         | Command::Page {}
-        | Command::Reload {} => Err(parse::refusal(
-            "internal",
-            "the command is the daemon's own and was sent to the store",
-        )),
+        | Command::Reload {} => Err(refuse_daemon_command()),
     }
+}
+
+fn refuse_daemon_command() -> Refusal {
+    parse::refusal(
+        "internal",
+        "the command is the daemon's own and was sent to the store",
+    )
 }
 
 fn show_head(store: &dyn Store) -> CommandResult {

@@ -4,7 +4,7 @@
 //! delivered or dropped. The worker reads the commits after the cursor in pages and derives the
 //! notifications from their facts (`ledger_reads`), and others from states of the process
 //! (`conditions`) and from the passing of time. It delivers one after the other, so their order is
-//! kept, and no worker waits for another one or holds up a pass. `outbox` starts the workers of the
+//! kept, and no worker waits for another one or holds up a pass. `service` starts the workers of the
 //! daemon, `run_once` delivers within a time limit, `trial` tries targets, `farewell` tells of the
 //! failure that ends the process, and `dead_man` calls the URL of the dead-man switch.
 
@@ -13,8 +13,8 @@ pub mod dead_man;
 pub mod farewell;
 mod ledger_reads;
 pub mod opened;
-pub mod outbox;
 pub mod run_once;
+pub mod service;
 pub mod status;
 pub mod trial;
 mod worker;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::conditions::Conditions;
 use super::dead_man::DeadMan;
 use super::opened::OpenedNotifications;
-use super::outbox::{OutboxPlace, clock_problem, has_observed};
+use super::service::{OutboxPlace, clock_problem, has_observed};
 use super::status::TargetStatus;
 use super::worker::{TargetWorker, WorkerContext};
 use crate::daemon::failure::Failure;
