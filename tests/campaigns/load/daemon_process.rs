@@ -13,7 +13,7 @@ use std::time::Duration;
 use maitred::daemon::calendar;
 use maitred::daemon::metrics::registry::Metrics;
 use maitred::daemon::outbox::opened::OpenedNotifications;
-use maitred::daemon::outbox::outbox::{Outbox, OutboxPlace};
+use maitred::daemon::outbox::service::{Outbox, OutboxPlace};
 use maitred::daemon::process::open_store;
 use maitred::daemon::run::{self, run};
 use maitred::daemon::timetable::{DueTimes, ScheduledJob};
