@@ -91,7 +91,7 @@ fn print_timer_status(
     if refusal.exit == exit::UNREACHABLE
         && let Some(status) = offline::timer_status(config, &context.clock)?
     {
-        print_result(context, &CommandResult::Status(status))?;
+        print_result(context, &CommandResult::Status(Box::new(status)))?;
     }
     Ok(())
 }

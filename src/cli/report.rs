@@ -34,7 +34,7 @@ pub fn report(context: &Context, args: &ReportArgs) -> Result<u8, Refusal> {
 fn read_data(context: &Context, config: &Config) -> Result<ReportData, Refusal> {
     let ask = |command| execute(context, config, command);
     let status = match ask(Command::Status {}) {
-        Ok(CommandResult::Status(status)) => Some(status),
+        Ok(CommandResult::Status(status)) => Some(*status),
         Err(refusal) if refusal.exit == exit::UNREACHABLE => None,
         Err(refusal) => return Err(refusal),
         Ok(_) => return Err(unexpected_answer()),

@@ -28,7 +28,7 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<u8, Refusal> {
 
 fn judge(context: &Context, config: &Config, args: &StatusArgs) -> HealthView {
     let status = match execute(context, config, Command::Status {}) {
-        Ok(CommandResult::Status(status)) => status,
+        Ok(CommandResult::Status(status)) => *status,
         Ok(_) => return health::judge_refusal(&other_answer()),
         Err(refusal) => match offline::timer_status(config, &context.clock) {
             Ok(Some(status)) if refusal.exit == exit::UNREACHABLE => status,

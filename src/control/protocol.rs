@@ -393,7 +393,7 @@ pub enum CommandResult {
     /// The report of a pass or of a plan.
     Pass(PassView),
     /// The daemon's status.
-    Status(StatusView),
+    Status(Box<StatusView>),
     /// A link to the daemon's web page.
     PageLink(PageLinkView),
     /// What a reload changed, or why it was refused.

@@ -75,6 +75,7 @@ pub fn timer_status(config: &Config, clock: &Clock) -> Result<Option<StatusView>
     else {
         return Ok(None);
     };
+    let status = *status;
     let watch_state = WatchState::load(config.state_dir());
     let is_failed = !matches!(last_run.exit, exit::DONE | exit::UNRESOLVED);
     let view = StatusView {

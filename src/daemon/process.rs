@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use signal_hook_tokio::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::calendar;
@@ -46,12 +47,10 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let lookups = LookupClient::open(&config.lookups)?;
     let notifications = OpenedNotifications::open(&config)?;
     let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
-    let signals = signals::listen(wakes.clone())
-        .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
+    let signals = listen_for_signals(&wakes)?;
     let (store, notifications) = open_store_or_announce(&config, &clock, notifications).await?;
     let place = OutboxPlace::new(&config)?;
-    let (store, thread) = StoreHandle::start(store)
-        .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
+    let (store, thread) = start_store_thread(store)?;
     let exporter = Exporter::start(metrics.clone(), store.clone(), Arc::clone(&clock)).await;
     let (stop_exports, exports_stopped) = oneshot::channel::<()>();
     let exports = tokio::spawn(Arc::new(exporter).run(exports_stopped));
@@ -122,6 +121,18 @@ async fn read_pauses(store: &StoreHandle) -> Result<Pauses, Failure> {
     let state = store.read(|store| store.ledger_state()).await;
     let state = state.map_err(|error| Failure::Store(error_chain(&error)))?;
     Ok(state.pauses)
+}
+
+fn listen_for_signals(wakes: &mpsc::Sender<Wake>) -> Result<Handle, Failure> {
+    signals::listen(wakes.clone())
+        .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))
+}
+
+fn start_store_thread(
+    store: Box<dyn Maintenance>,
+) -> Result<(StoreHandle, JoinHandle<Box<dyn Maintenance>>), Failure> {
+    StoreHandle::start(store)
+        .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))
 }
 
 async fn start_schedule(

@@ -73,6 +73,6 @@ async fn an_occurrence_that_joins_after_the_decision_is_named_as_joined() {
     assert_eq!(fixture.balance(BO).await, (2, 0, 3));
     for uid in [&uids[0], &joined] {
         let view = explain(&fixture, uid).await;
-        assert_eq!(view.joined_bookings, [joined.clone()], "{uid}");
+        assert_eq!(view.joined_bookings, std::slice::from_ref(&joined), "{uid}");
     }
 }

@@ -69,7 +69,7 @@ pub fn without_daemon(
         dead_man: None,
     };
     let status = add_store_counts(store, &policy.limits, now, status).map_err(failed)?;
-    Ok(CommandResult::Status(status))
+    Ok(CommandResult::Status(Box::new(status)))
 }
 
 /// Returns the pauses at this instant: first that of everything.

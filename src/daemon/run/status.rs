@@ -18,7 +18,7 @@ impl Loop {
         let view = self.read_status();
         tokio::spawn(async move {
             let response = match view.await {
-                Ok(status) => SocketResponse::Ok(Box::new(CommandResult::Status(status))),
+                Ok(status) => SocketResponse::Ok(Box::new(CommandResult::Status(Box::new(status)))),
                 Err(error) => SocketResponse::Err(parse::store_failed(&error)),
             };
             let _ = answer.send(response);
