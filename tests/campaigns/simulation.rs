@@ -59,7 +59,7 @@ const MAX_FAILING_SEEDS: u64 = 10;
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// draws an additional random number. Then only a hand-written row elsewhere keeps the case, and a
 /// seed that finds the fault again replaces this one.
-const REGRESSIONS: [(u64, &str); 28] = [
+const REGRESSIONS: [(u64, &str); 29] = [
     (
         61,
         "a refusal by cancelling of what was over meanwhile was tried again for ever",
@@ -175,6 +175,10 @@ const REGRESSIONS: [(u64, &str); 28] = [
     (
         155_248,
         "an occurrence that our confirm accepted was cancelled once the confirmed one was in no list any more",
+    ),
+    (
+        43_469,
+        "rightly done, and the reference forgot which absences a restored ledger had forgiven",
     ),
 ];
 

@@ -63,6 +63,18 @@ impl FaultyStoreState {
         policy: &Policy,
     ) {
         let keeps = self.late_move_cost(history, at, fact);
+        // Noted here and not where an end is checked: a restored ledger remembers its absences too.
+        if let Fact::Charge(ChargeFact::Refund {
+            booking,
+            close: true,
+            reason,
+            ..
+        }) = fact
+            && reason.forgives_absence()
+        {
+            let account = self.reference.holds[booking.as_str()].account.clone();
+            self.reference.forgiven.push((account, at));
+        }
         self.reference.apply(fact, by, policy, &mut self.coverage);
         if let Fact::Charge(ChargeFact::Move { to, .. }) = fact
             && let Some(hold) = self.reference.holds.get_mut(to.uid.as_str())
@@ -121,15 +133,11 @@ impl FaultyStoreState {
                 booking,
                 parts,
                 close: true,
-                reason,
+                ..
             }) => {
                 let end = ChargeEnd::Refund(total_credits(parts));
                 self.check_end(history, at, booking.as_str(), &end);
                 self.check_refund_lots(history, at, booking.as_str(), parts);
-                if reason.forgives_absence() {
-                    let account = self.reference.holds[booking.as_str()].account.clone();
-                    self.reference.forgiven.push((account, at));
-                }
             }
             Fact::Charge(ChargeFact::Refund {
                 booking,
