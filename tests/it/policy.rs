@@ -76,6 +76,7 @@ fn the_examples_cover_what_a_policy_can_say() {
         "decided-before",
         "decline-limit",
         "restore-open",
+        "paused",
         "clock-off",
         "revived",
         "accepted-move",
