@@ -14,7 +14,7 @@ use crate::domain::time::Time;
 /// The folder of the files, in the state directory.
 const FOLDER: &str = "notify";
 
-/// The most members who are remembered as told of a low balance. Beyond this, one of them may be
+/// The most members whose notification of a low balance is remembered. Beyond this, one of them may be
 /// told again.
 const MAX_LOW: usize = 10_000;
 
@@ -39,7 +39,7 @@ pub struct TargetState {
     /// complete.
     #[serde(default)]
     pub handled_states: BTreeSet<String>,
-    /// The pseudonyms of members who were told of a low balance.
+    /// The pseudonyms of members who received a notification of a low balance.
     #[serde(default)]
     pub told_of_low_balance: BTreeSet<String>,
     /// How many deliveries failed in a row.
@@ -100,7 +100,7 @@ impl TargetState {
         }
     }
 
-    /// Remembers that a member was told of a low balance.
+    /// Remembers that a member received a notification of a low balance.
     pub fn remember_low_balance(&mut self, pseudonym: String) {
         if self.told_of_low_balance.len() >= MAX_LOW {
             self.told_of_low_balance.pop_first();

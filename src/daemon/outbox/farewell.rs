@@ -39,7 +39,7 @@ impl Farewell {
         Self::new(opened.targets, context)
     }
 
-    /// Tells of the failure, if it is one that operators can be told of.
+    /// Sends a notification of the failure, if there is a kind for it.
     pub async fn announce(self, failure: &Failure) {
         match failure {
             Failure::Store(_) | Failure::Credential(_) => {}

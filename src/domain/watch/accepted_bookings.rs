@@ -292,6 +292,10 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
     if !is_same_series || is_in_request || request.decision != Decision::Confirm {
         return SeriesConfirm::No;
     }
+    let may_have_run = |call: &CallNote| match call.end {
+        CallEnd::Answered | CallEnd::Unanswered { .. } => true,
+        CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
+    };
     let settled = match request.state {
         RequestState::Recorded => return SeriesConfirm::OutcomeUnknown,
         RequestState::Settled {
@@ -302,10 +306,6 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
         // continued with those that joined.
         RequestState::Settled { at, .. } => {
             let mut calls = request.calls.iter();
-            let may_have_run = |call: &CallNote| match call.end {
-                CallEnd::Answered | CallEnd::Unanswered { .. } => true,
-                CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
-            };
             // A process that was killed during the call has not recorded the call.
             let may_have_been_sent = request.calls.is_empty() && request.call.is_some();
             return if (may_have_been_sent || calls.any(may_have_run))
@@ -319,11 +319,13 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
         RequestState::Noted => return SeriesConfirm::No,
     };
     // A call without an answer may have run until its bookings showed that it was over.
-    let end_times = request.calls.iter().map(|call| match call.end {
+    let calls = request.calls.iter().filter(|call| may_have_run(call));
+    let end_times = calls.map(|call| match call.end {
         CallEnd::Unanswered { .. } => settled,
         CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
     });
-    // A process that was killed during the call has not recorded the call.
+    // A process that was killed during the call has not recorded the call. Calls that were refused
+    // before it say nothing about it.
     let last_end = end_times.max().or(request.call.map(|_| settled));
     let existed_before = last_end.is_some_and(|at| booking.created_at <= at + CLOCK_TOLERANCE);
     let updated_after = booking
