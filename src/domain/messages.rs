@@ -5,6 +5,7 @@ use chrono::DateTime;
 use chrono_tz::Tz;
 
 use super::decision::{Credits, Reason};
+use super::pause::Pause;
 use super::time::{Span, Time, format_instant};
 
 /// The longest text sent to a booker, in characters. Mail clients show more, but people do not read
@@ -27,6 +28,11 @@ pub fn format_credits(amount: Credits) -> String {
     } else {
         format!("{amount} credits")
     }
+}
+
+/// Says that nothing is decided about the requests of a gate, until when, and why.
+pub fn gate_paused(gate: &str, pause: &Pause) -> String {
+    format!("gate {gate} is {}", pause.describe())
 }
 
 /// Returns the text for a booker whose request got no answer before its deadline.

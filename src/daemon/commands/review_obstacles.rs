@@ -33,9 +33,16 @@ pub(super) fn find_obstacles(
     }
     let failed = |e: StoreError| parse::store_failed(&e);
     let mut obstacles = Vec::new();
-    if store.ledger_state().map_err(failed)?.restored_at.is_some() {
+    let state = store.ledger_state().map_err(failed)?;
+    if state.restored_at.is_some() {
         let text = messages::RESTORE_OPEN.to_owned();
         obstacles.push(obstacle(ReasonCode::RestorePending, text));
+    }
+    if let Some(gate) = &request.gate
+        && let Some(pause) = state.pauses.of_gate(gate, now)
+    {
+        let text = messages::gate_paused(gate, pause);
+        obstacles.push(obstacle(ReasonCode::Paused, text));
     }
     obstacles.extend(recorded_obstacles(request, review.decision));
     if review.decision == OperatorDecision::Confirm {
@@ -57,7 +64,10 @@ fn recorded_obstacles(request: &Request, decision: OperatorDecision) -> Vec<Reas
         // The ledger and the clock answer these now.
         let is_answered_now = matches!(
             code,
-            ReasonCode::UnknownBooker | ReasonCode::ShortOfCredit | ReasonCode::AlreadyBegun
+            ReasonCode::UnknownBooker
+                | ReasonCode::ShortOfCredit
+                | ReasonCode::AlreadyBegun
+                | ReasonCode::Paused
         );
         !is_answered_now
             && match decision {
@@ -147,6 +157,7 @@ mod tests {
     use crate::domain::fact::{Fact, RequestFact};
     use crate::domain::id::{Address, RequestId};
     use crate::domain::ledger_state::LedgerFact;
+    use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
     fn finding(rule: &'static str, code: ReasonCode) -> Finding {
@@ -255,6 +266,31 @@ mod tests {
         for decision in [OperatorDecision::Confirm, OperatorDecision::Decline] {
             let codes = obstacle_codes(&mut store, noted_request("a"), decision);
             assert_eq!(codes, ["restore-open"], "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_of_its_gate_keeps_a_request_pending_until_the_pause_ends() {
+        let request = noted_request("a");
+        let gate = request.gate.clone();
+        let paused = |until| {
+            Fact::Ledger(LedgerFact::Paused {
+                gate: gate.clone(),
+                until: Some(until),
+                reason: "away".to_owned(),
+            })
+        };
+        let rows = [
+            (now() + Span::hours(1), vec!["paused"]),
+            (now() - Span::hours(1), Vec::new()),
+        ];
+        for (until, expect) in rows {
+            for decision in [OperatorDecision::Confirm, OperatorDecision::Decline] {
+                let mut store = store_with_credits(2);
+                commit_facts(&mut store, vec![paused(until)]);
+                let codes = obstacle_codes(&mut store, request.clone(), decision);
+                assert_eq!(codes, expect, "{until} {decision:?}");
+            }
         }
     }
 }

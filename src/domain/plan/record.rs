@@ -42,7 +42,7 @@ impl<'a> Planner<'a> {
     ) {
         let reason = Reason {
             code: ReasonCode::Paused,
-            text: format!("gate {} is {}", gate.name, pause.describe()),
+            text: messages::gate_paused(&gate.name, pause),
         };
         let request = self.build_left_request(group, Some(gate), record, reason);
         self.note_pending(group, request, record);

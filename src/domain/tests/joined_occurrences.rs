@@ -59,28 +59,33 @@ fn a_confirm_that_may_have_been_sent_leaves_it_unclear_who_accepted_what_joined(
         joined.status = BookingStatus::Accepted;
         joined.created_at = now() - Span::seconds(10);
     });
-    let superseded = |calls: Vec<CallNote>| {
+    let ended = |calls: Vec<CallNote>, outcome| {
         modify(confirmed_series(), |request| {
             request.calls = calls;
-            request.state = RequestState::Settled {
-                outcome: DecisionOutcome::Superseded,
-                at: now(),
-            };
+            request.state = RequestState::Settled { outcome, at: now() };
         })
     };
     let refused = modify(confirmed_series().calls.remove(0), |call: &mut CallNote| {
         call.end = CallEnd::Refused;
     });
+    let (superseded, given_up) = (DecisionOutcome::Superseded, DecisionOutcome::Refused);
     let rows = [
-        (Vec::new(), SeriesConfirm::OutcomeUnknown),
-        (vec![refused], SeriesConfirm::No),
+        (Vec::new(), superseded, SeriesConfirm::OutcomeUnknown),
+        // Another call may have followed the refused one.
+        (
+            vec![refused.clone()],
+            superseded,
+            SeriesConfirm::OutcomeUnknown,
+        ),
+        // The bookings were still pending after the last call.
+        (vec![refused], given_up, SeriesConfirm::No),
     ];
-    for (calls, expect) in rows {
-        let request = superseded(calls);
+    for (calls, outcome, expect) in rows {
+        let request = ended(calls, outcome);
         assert_eq!(
             series_confirm(&joined, &request),
             expect,
-            "{:?}",
+            "{outcome:?} {:?}",
             request.calls
         );
     }

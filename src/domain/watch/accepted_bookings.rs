@@ -304,10 +304,12 @@ pub fn series_confirm(booking: &Booking, request: &Request) -> SeriesConfirm {
         } => at,
         // The bookings that the confirm was sent for were moved meanwhile, and the call may have
         // continued with those that joined.
-        RequestState::Settled { at, .. } => {
+        RequestState::Settled { at, outcome } => {
             let mut calls = request.calls.iter();
-            // A process that was killed during the call has not recorded the call.
-            let may_have_been_sent = request.calls.is_empty() && request.call.is_some();
+            // A process that was killed during the call has not recorded the call. Calls that were
+            // refused before it say nothing about it. A request that ended because of refusals was
+            // pending until then, so no call accepted what had joined it.
+            let may_have_been_sent = request.call.is_some() && outcome != DecisionOutcome::Refused;
             return if (may_have_been_sent || calls.any(may_have_run))
                 && booking.created_at <= at + CLOCK_TOLERANCE
             {

@@ -41,12 +41,14 @@ pub struct Behaviours {
     pub clock_skew: bool,
     /// Bookings are not confirmed after their start.
     pub after_start: bool,
+    /// An operator pauses a gate for a while.
+    pub pauses: bool,
 }
 
 type BehaviourField = fn(&mut Behaviours) -> &mut bool;
 
 /// Each behaviour with its name.
-const BEHAVIOUR_NAMES: [(&str, BehaviourField); 15] = [
+const BEHAVIOUR_NAMES: [(&str, BehaviourField); 16] = [
     ("slow-confirm", |b| &mut b.slow_confirm),
     ("server-dies", |b| &mut b.server_dies),
     ("race", |b| &mut b.race_with_confirm),
@@ -62,6 +64,7 @@ const BEHAVIOUR_NAMES: [(&str, BehaviourField); 15] = [
     ("refused", |b| &mut b.always_refused),
     ("clock", |b| &mut b.clock_skew),
     ("after-start", |b| &mut b.after_start),
+    ("pauses", |b| &mut b.pauses),
 ];
 
 impl Behaviours {

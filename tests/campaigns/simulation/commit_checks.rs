@@ -180,6 +180,7 @@ impl FaultyStoreState {
             Fact::Request(RequestFact::Decided { request }) => {
                 self.check_watch_decision(history, at, request, all);
                 self.check_time_is_free(history, at, request, all);
+                self.check_pause(request);
             }
             Fact::Account(_)
             | Fact::Request(
@@ -191,6 +192,26 @@ impl FaultyStoreState {
             | Fact::Charge(ChargeFact::Post { .. })
             | Fact::Unresolved(_)
             | Fact::Ledger(_) => {}
+        }
+    }
+
+    /// Checks that a pass decides nothing about the requests of a paused gate, and that it leaves no
+    /// request because of a pause that is over.
+    fn check_pause(&mut self, request: &Request) {
+        let Some(gate) = request.gate.as_deref().filter(|_| !self.watching) else {
+            return;
+        };
+        let is_paused = self.reference.is_paused(gate, request.decided_at);
+        let is_decision = matches!(request.decision, Decision::Confirm | Decision::Decline)
+            && request.state == RequestState::Recorded;
+        let mut reasons = request.reasons.iter();
+        let left_by_pause = reasons.any(|reason| reason.code == ReasonCode::Paused);
+        if is_decision && is_paused || left_by_pause && !is_paused {
+            let text = format!(
+                "{} is decided as {:?} at {}; gate {gate} paused: {is_paused}",
+                request.id, request.decision, request.decided_at
+            );
+            self.reference.violations.push(text);
         }
     }
 

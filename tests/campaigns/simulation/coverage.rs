@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Coverage(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// States that the default run must reach at least once.
-pub const MUST_REACH: [&str; 161] = [
+pub const MUST_REACH: [&str; 163] = [
     "absence taken back",
     "account frozen",
     "alias given",
@@ -37,6 +37,7 @@ pub const MUST_REACH: [&str; 161] = [
     "dry run",
     "ended undecided",
     "granted",
+    "gate paused",
     "grown while an intent was open",
     "hint lost",
     "host cancelled: a part",
@@ -63,6 +64,7 @@ pub const MUST_REACH: [&str; 161] = [
     "judged: leave, event-type-not-shown",
     "judged: leave, foreign-host",
     "judged: leave, not-pending",
+    "judged: leave, paused",
     "judged: leave, predecessor-unclear",
     "judged: leave, priced",
     "judged: leave, restore-open",

@@ -38,6 +38,7 @@ impl SimulationRun {
     pub async fn run_to_quiescence(&mut self) {
         self.set_fault_rate(0);
         self.end_doubts();
+        self.end_pauses();
         self.make_rows_readable();
         let Some(report) = self.run_passes().await else {
             return;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maitred::domain::decision::{Decision, DecisionOutcome, ReasonCode};
 use maitred::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use maitred::domain::gate::Policy;
+use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::refund_policy::RefundTerms;
 use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::time::Time;
@@ -99,6 +100,8 @@ pub struct ReferenceLedger {
     pub expiries: BTreeMap<String, Option<Time>>,
     /// The lots that replace expired credits.
     pub restored_lots: BTreeSet<String>,
+    /// The gates that an operator has paused, and when the pause ends by itself.
+    pub paused_gates: BTreeMap<String, Option<Time>>,
     /// Absences that cost nothing: the account and the time.
     pub forgiven: Vec<(String, Time)>,
     pub violations: Vec<String>,
@@ -187,7 +190,17 @@ impl ReferenceLedger {
             Fact::Request(RequestFact::IntentSettled { request, outcome }) => {
                 self.apply_outcome(request.as_str(), *outcome, coverage)
             }
-            // The reference does not track facts about the ledger itself.
+            Fact::Ledger(LedgerFact::Paused {
+                gate: Some(gate),
+                until,
+                ..
+            }) => {
+                self.paused_gates.insert(gate.clone(), *until);
+            }
+            Fact::Ledger(LedgerFact::Resumed { gate: Some(gate) }) => {
+                self.paused_gates.remove(gate);
+            }
+            // The reference does not track other facts about the ledger itself.
             Fact::Ledger(_) => {}
             Fact::Account(
                 AccountFact::Opened { .. }
@@ -455,6 +468,12 @@ impl ReferenceLedger {
             hold.is_some_and(|hold| hold.state == HoldState::Posted)
         };
         carried.filter(open).collect()
+    }
+
+    /// Returns true if an operator has paused the gate at this instant.
+    pub fn is_paused(&self, gate: &str, at: Time) -> bool {
+        let until = self.paused_gates.get(gate);
+        until.is_some_and(|until| until.is_none_or(|until| at < until))
     }
 
     pub fn open_intents(&self) -> impl Iterator<Item = (&String, &ReferenceIntent)> {

@@ -54,6 +54,8 @@ pub struct SimulationRun {
     /// Decides about restores and clocks. It is separate, so that everything else happens as it
     /// would without them.
     doubt_rng: Rng,
+    /// Decides about pauses, separate for the same reason.
+    pause_rng: Rng,
     pub coverage: Coverage,
     pub violations: Vec<String>,
 }
@@ -109,6 +111,7 @@ async fn run_to_end(mut run: SimulationRun) -> RunSummary {
     for _ in 0..turns {
         run.run_events();
         run.change_trust().await;
+        run.change_pauses();
         run.run_turn().await;
     }
     run.run_to_quiescence().await;
@@ -275,6 +278,7 @@ impl SimulationRun {
             fault_rate: 0,
             rng,
             doubt_rng: Rng::new(seed ^ 0x5afe),
+            pause_rng: Rng::new(seed ^ 0x9a05e),
             coverage,
             violations: Vec::new(),
         }
@@ -482,6 +486,44 @@ impl SimulationRun {
             self.coverage.count("watch previewed");
             let audit = self.doubt_rng.chance(500);
             self.preview(audit).await;
+        }
+    }
+
+    /// Lets an operator pause a gate, for a while or until it is resumed, or resume a gate.
+    fn change_pauses(&mut self) {
+        if !self.shared.lock_sim().behaviours.pauses || !self.pause_rng.chance(250) {
+            return;
+        }
+        let now = self.shared.now();
+        let gate = self.pause_rng.index(self.policy.gates.len());
+        let gate = self.policy.gates[gate].name.clone();
+        let resumes = self.pause_rng.chance(300);
+        let far = *self.pause_rng.pick(&[60, 3_600, 24 * 3_600]);
+        let until = self.pause_rng.chance(500).then(|| now + Span::seconds(far));
+        let gate = Some(gate);
+        let fact = if resumes {
+            LedgerFact::Resumed { gate }
+        } else {
+            self.coverage.count("gate paused");
+            LedgerFact::Paused {
+                gate,
+                until,
+                reason: "simulated".to_owned(),
+            }
+        };
+        self.faulty_store.commit_ledger_fact(now, fact);
+    }
+
+    /// Lets an operator end every pause.
+    pub fn end_pauses(&self) {
+        let paused: Vec<String> = {
+            let state = self.faulty_store.state();
+            state.reference.paused_gates.keys().cloned().collect()
+        };
+        for gate in paused {
+            let fact = LedgerFact::Resumed { gate: Some(gate) };
+            self.faulty_store
+                .commit_ledger_fact(self.shared.now(), fact);
         }
     }
 
