@@ -10,8 +10,7 @@
 # not stand there exactly once is an error, so that no row silently breaks nothing. `cargo test --test
 # docs` looks for that too. Labels say what the row takes away: `P1` to `P18` a promise of
 # docs/reliability.md, `A1` to `E11` the correction of a fault of 2026-11-30 (docs/reliability.md),
-# `metrics` a metric,
-# `W1` and `W2` who may use the web page (docs/page.md).
+# `metrics` a metric, `pause` a pause, `W1` and `W2` who may use the web page (docs/page.md).
 # Who catches it is what is run, and where several stand there (`;` between them), each of them must fail:
 # `sim` is the simulation of every seed, until the first fails; anything else are arguments of `cargo
 # test`. Only the tests that the asked rows need are built. First comes the control: nothing is asked
@@ -81,7 +80,7 @@ P3|sim|src/reconcile/watch/unmanaged.rs|                PredecessorCharge::Open(
 P3|sim|src/reconcile/watch/unmanaged.rs|PredecessorCharge::Hidden(_)\n                    if self.report.audit && self.observed_bookings.is_complete() => {}|PredecessorCharge::Hidden(_) if M \|\| self.report.audit && self.observed_bookings.is_complete() => {}
 P7|--test campaigns simulation::no_decision_depends_on_message_texts|src/domain/request.rs|                .all(\|reason\| reason.code != ReasonCode::Operator)|                .all(\|reason\| reason.code != ReasonCode::Operator && !(M && reason.text != "x"))
 B10|sim|src/reconcile/watch/unmanaged/unpaid.rs|                    && !self.was_accepted_by_others(booking).await? =>|                    && !self.was_accepted_by_others(booking).await?\n                    && !M =>
-B10|--lib domain::tests::joined_occurrences; sim|src/domain/watch/accepted_bookings.rs|            let may_have_been_sent = request.calls.is_empty() && request.call.is_some();|            let may_have_been_sent = request.calls.is_empty() && request.call.is_some() && !M;
+B10|--lib domain::tests::joined_occurrences; sim|src/domain/watch/accepted_bookings.rs|            let may_have_been_sent = request.call.is_some() && outcome != DecisionOutcome::Refused;|            let may_have_been_sent = request.call.is_some() && outcome != DecisionOutcome::Refused && !M;
 B10 D1|--lib domain::tests::joined_occurrences; sim|src/domain/watch/accepted_bookings.rs|    let existed_before = last_end.is_some_and(\|at\| booking.created_at <= at + CLOCK_TOLERANCE);|    let existed_before = last_end.is_some_and(\|at\| booking.created_at <= at + if M { Time::UNIX_EPOCH - Time::UNIX_EPOCH } else { CLOCK_TOLERANCE });
 B5 P14|--test it pass::a_successor_of_an_unsettled_booking_is_left_until_that_is_settled|src/reconcile/predecessor.rs|ChargeState::Held => PredecessorCharge::Undecided,|ChargeState::Held if M => PredecessorCharge::NoCharge,\n                    ChargeState::Held => PredecessorCharge::Undecided,
 P11|--test it rules::criteria::undecidable_requests_do_not_hide_later_ones|src/reconcile/observe.rs|    skipped_requests.extend(skipped_over_limit);|    if !M { skipped_requests.extend(skipped_over_limit); }
@@ -280,6 +279,12 @@ D10|--lib commands::import; --test it commands::an_import_names_all_problems_of_
 D10|--lib cli::csv::formula; --test it commands::texts_that_begin_like_formulas_are_exported_as_texts_and_imported_again|src/cli/csv/formula.rs|    text.trim_start_matches(QUOTE).starts_with(FORMULA_STARTS)|    !M && text.trim_start_matches(QUOTE).starts_with(FORMULA_STARTS)
 P12|--test it cancel_races::a_booking_is_not_cancelled_on_records_that_an_operator_has_changed_meanwhile|src/reconcile/watch/cancel.rs|    if !basis.holds(store)? {|    if !basis.holds(store)? && !M {
 P7|--test it policy_replay::a_request_that_depends_on_held_credits_is_decided_as_the_hold_ended|src/daemon/policy/replay.rs|        account.totals.held = 0;|        account.totals.held = if M { account.totals.held } else { 0 };
+pause|--lib domain::tests::plans; sim|src/domain/plan.rs|            None => match self.snapshot.paused_gates.get(&gate.name) {|            None => match self.snapshot.paused_gates.get(&gate.name).filter(\|_\| !M) {
+pause|--test it pauses::; sim|src/domain/pause.rs|        self.until.is_none_or(\|until\| now < until)|        self.until.is_none_or(\|until\| now < until \|\| M)
+pause|--test it pauses::a_run_from_a_timer_respects_a_pause|src/daemon/offline.rs|    Ok(state.pauses.of_all((ports.clock)()).cloned())|    Ok(state.pauses.of_all((ports.clock)()).filter(\|_\| !M).cloned())
+pause|--test it pauses::a_pause_survives_a_restart_and_ends_with_resume|src/daemon/run.rs|        if self.pauses.of_all(now).is_some() {|        if self.pauses.of_all(now).is_some() && !M {
+pause|--lib commands::review_obstacles|src/daemon/commands/review_obstacles.rs|        && let Some(pause) = state.pauses.of_gate(gate, now)|        && !M\n        && let Some(pause) = state.pauses.of_gate(gate, now)
+B10 P15|--lib domain::tests::joined_occurrences|src/domain/watch/accepted_bookings.rs|request.call.is_some() && outcome|request.call.is_some() && (request.calls.is_empty() \|\| !M) && outcome
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)
