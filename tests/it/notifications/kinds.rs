@@ -4,6 +4,7 @@ use std::fs;
 
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
+use maitred::sandbox::booking::SandboxStatus;
 use serde_json::Value;
 
 use super::{
@@ -151,4 +152,67 @@ fn operators_are_told_of_a_ledger_that_cannot_be_opened() {
     }
     configure(&fixture, &fixture.sandbox.base_url(), "");
     assert_eq!(fixture.run(&["run", "--once"]).code, 1);
+}
+
+/// A booking that others accepted is unmanaged. One that was cancelled while it was confirmed is
+/// revived.
+#[test]
+fn operators_are_told_once_of_unmanaged_and_of_revived_bookings() {
+    let peer = accepting_peer();
+    let kinds = "\"unmanaged-booking\", \"revived-booking\"";
+    let fixture = fixture_with(&post_target(&peer, kinds, ""));
+    let unmanaged = request_of_stranger(&fixture, "09:00:00Z");
+    let revived = request_of_member(&fixture, "11:00:00Z");
+    let change = |uid: &str, status, cancelled_by| {
+        let mut sandbox = fixture.sandbox.lock();
+        let changed = sandbox.edit(uid, |booking| {
+            booking.status = status;
+            booking.cancelled_by = cancelled_by;
+            booking.updated = Some(clock::now());
+        });
+        changed.unwrap();
+    };
+    change(&unmanaged, SandboxStatus::Accepted, None);
+    change(&revived, SandboxStatus::Pending, Some(BO.to_owned()));
+    for _ in 0..2 {
+        fixture.run_ok(&["run", "--once", "--watch"]);
+    }
+    let calls = peer.calls();
+    let mut told: Vec<(String, String)> = { calls.iter() }
+        .map(|call| {
+            let told = body(call);
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (word(&told["kind"]), word(&told["booking"]["uid"]))
+        })
+        .collect();
+    told.sort();
+    let expect = [
+        ("revived-booking".to_owned(), revived),
+        ("unmanaged-booking".to_owned(), unmanaged),
+    ];
+    assert_eq!(told, expect, "{calls:?}");
+}
+
+/// The world's offset moves the sandbox's clock, which is in the head of every answer.
+#[test]
+fn operators_are_told_once_of_a_clock_that_is_wrong() {
+    let peer = accepting_peer();
+    let fixture = fixture_with(&post_target(&peer, "\"clock-wrong\"", ""));
+    let run_twice = |code: i32| {
+        for _ in 0..2 {
+            let ran = fixture.run(&["run", "--once"]);
+            assert_eq!(ran.code, code, "{}", ran.all_output());
+        }
+    };
+    for expect in 1..=2 {
+        request_of_member(&fixture, "09:00:00Z");
+        fixture.sandbox.lock().advance(Span::hours(1));
+        run_twice(4);
+        assert_eq!(peer.calls().len(), expect, "{:?}", kinds_of(&peer));
+        fixture.sandbox.lock().advance(-Span::hours(1));
+        run_twice(0);
+    }
+    assert_eq!(kinds_of(&peer), ["clock-wrong", "clock-wrong"]);
+    let calls = peer.calls();
+    assert_ne!(body(&calls[0])["id"], body(&calls[1])["id"]);
 }
