@@ -133,7 +133,14 @@ fn both_services_are_closed_in_the_same_way() {
     let [daemon, once] = SERVICES;
     assert_eq!(hardening(daemon), hardening(once));
     for name in SERVICES {
-        assert!(read(name).lines().any(|line| line == "LimitCORE=0"));
+        for line in [
+            "LimitCORE=0",
+            "RuntimeDirectory=maitred",
+            "RuntimeDirectoryMode=0755",
+            "RuntimeDirectoryPreserve=yes",
+        ] {
+            assert!(read(name).lines().any(|found| found == line), "{name}: {line}");
+        }
     }
     let reload = "ExecReload=/usr/bin/maitred reload --config /etc/maitred/config.toml";
     for line in ["Type=notify", reload, "WatchdogSec=10min"] {
