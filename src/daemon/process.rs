@@ -51,12 +51,12 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let (store, notifications) = open_store_or_announce(&config, &clock, notifications).await?;
     let place = OutboxPlace::new(&config)?;
     let (store, thread) = start_store_thread(store)?;
-    let exporter = Exporter::start(metrics.clone(), store.clone(), Arc::clone(&clock)).await;
+    let exporter = start_exporter(&config, &metrics, &store, &clock).await;
     let (stop_exports, exports_stopped) = oneshot::channel::<()>();
-    let exports = tokio::spawn(Arc::new(exporter).run(exports_stopped));
+    let exports = tokio::spawn(Arc::clone(&exporter).run(exports_stopped));
     let (stop_clients, stopped) = oneshot::channel::<()>();
     let clients = serve_socket(config.control.socket.as_deref(), &wakes, stopped)?;
-    let page = web_page::start(&config, &clock, &wakes).await;
+    let page = web_page::start(&config, &clock, &wakes, exporter).await;
     let outbox = Arc::new(Outbox::start(place, notifications, &store, &clock));
     let (due_times, published) = watch::channel(DueTimes::default());
     let schedule = start_schedule(published, &wakes, &clock).await?;
@@ -114,6 +114,22 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     close_store(thread).await;
     tracing::info!("maitred has ended");
     ended.map(|_| ())
+}
+
+/// Returns what gives the metrics out. If neither a file nor the page needs them, the store is not read
+/// for them until a reload names a file.
+async fn start_exporter(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    store: &StoreHandle,
+    clock: &Clock,
+) -> Arc<Exporter> {
+    let (metrics, store, clock) = (Arc::clone(metrics), store.clone(), Arc::clone(clock));
+    let is_needed = config.metrics.file.is_some() || config.page.listen.is_some();
+    Arc::new(match is_needed {
+        true => Exporter::start(metrics, store, clock).await,
+        false => Exporter::idle(metrics, store, clock),
+    })
 }
 
 /// Returns the pauses that the ledger has.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::metrics::exporter::Exporter;
 use super::wake::Wake;
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::{CommandResult, Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
 use crate::domain::time::Clock;
+use crate::page::metrics_source::{MetricsSource, RenderedMetrics};
 use crate::page::server::{listen, serve};
 use crate::page::service::{PageService, PageSettings};
 
@@ -32,6 +35,7 @@ pub async fn start(
     config: &Config,
     clock: &Clock,
     wakes: &mpsc::Sender<Wake>,
+    exporter: Arc<Exporter>,
 ) -> Option<RunningPage> {
     let settings = PageSettings {
         listen: config.page.listen?,
@@ -39,7 +43,12 @@ pub async fn start(
         zone: config.policy.global.zone,
     };
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE_LENGTH);
-    let service = PageService::new(settings, Arc::clone(clock), commands);
+    let service = PageService::new(
+        settings,
+        Arc::clone(clock),
+        commands,
+        metrics_source(exporter),
+    );
     let listener = listen(&service).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_signal = async move {
@@ -51,6 +60,21 @@ pub async fn start(
         forward: tokio::spawn(forward_commands(queue, wakes.clone())),
         service,
         stop,
+    })
+}
+
+/// Returns the source of the metrics for clients of the page.
+fn metrics_source(exporter: Arc<Exporter>) -> MetricsSource {
+    Arc::new(move |accept| {
+        let exporter = Arc::clone(&exporter);
+        async move {
+            let exposition = exporter.render(accept.as_deref()).await;
+            RenderedMetrics {
+                content_type: exposition.content_type,
+                body: exposition.body,
+            }
+        }
+        .boxed()
     })
 }
 

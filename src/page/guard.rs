@@ -22,28 +22,18 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 /// The header in which a browser says which site a request comes from. Scripts cannot set it.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Lets a request pass that reached the page under its own name and, if it changes something, comes
-/// from the page itself. Adds the headers to the answer.
-pub async fn check_request(
+/// Lets a request pass that reached the page under its own name. Adds the headers to the answer.
+pub async fn check_host(
     State(service): State<Arc<PageService>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let response = match find_objection(&service, &request) {
-        Some(objection) => objection,
-        None => next.run(request).await,
-    };
-    add_headers(response)
-}
-
-/// Returns the answer to a request that must not pass.
-fn find_objection(service: &PageService, request: &Request) -> Option<Response> {
-    let Some(origins) = service.origins() else {
-        return Some(StatusCode::SERVICE_UNAVAILABLE.into_response());
-    };
-    let host = find_host(request).unwrap_or_default();
-    if !origins.has_host(host) {
-        return Some(message_page(
+    let response = match service.origins() {
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Some(origins) if origins.has_host(find_host(&request).unwrap_or_default()) => {
+            next.run(request).await
+        }
+        Some(origins) => message_page(
             StatusCode::MISDIRECTED_REQUEST,
             "Another name",
             &html! {
@@ -53,21 +43,33 @@ fn find_objection(service: &PageService, request: &Request) -> Option<Response> 
                     ", or add the name to " code { "page.origins" } " in the configuration."
                 }
             },
-        ));
-    }
+        ),
+    };
+    add_headers(response)
+}
+
+/// Lets a request pass that changes nothing, or that comes from the page itself.
+pub async fn check_sender(
+    State(service): State<Arc<PageService>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let headers = request.headers();
-    let is_own = |origin: &str| origins.is_own(origin, host);
-    if reads || comes_from_page(headers, is_own) {
-        return None;
+    let is_own = |origin: &str| {
+        let host = find_host(&request).unwrap_or_default();
+        let origins = service.origins();
+        origins.is_some_and(|origins| origins.is_own(origin, host))
+    };
+    if reads || comes_from_page(request.headers(), is_own) {
+        return next.run(request).await;
     }
-    Some(message_page(
+    message_page(
         StatusCode::FORBIDDEN,
         "Another site",
         &html! {
             p { "The browser says that another site sent this form. Nothing was done." }
         },
-    ))
+    )
 }
 
 /// Returns the name under which a request reached the page. A request that names two has none.

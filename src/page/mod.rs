@@ -4,7 +4,8 @@
 //!
 //! `server` accepts connections within limits, `router` has the routes, and `ask` sends commands.
 //! Who may use the page is in `access` (links and sessions), `origin` (the names under which the
-//! page may be reached) and `guard` (what every request must pass). `sealed_name` keeps names of
+//! page may be reached) and `guard` (what every request must pass; what forms must pass in addition).
+//! `metrics` answers Prometheus. `sealed_name` keeps names of
 //! members out of addresses. `document` is the frame of every page, `table` has its
 //! parts, and `context` shows times, names and links. `views` has the content. `report` and
 //! `statement` put the same content into files.
@@ -15,6 +16,8 @@ pub mod context;
 pub mod document;
 pub mod form;
 pub mod guard;
+pub mod metrics;
+pub mod metrics_source;
 pub mod origin;
 pub mod random;
 pub mod report;

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use super::ask::{ask, unexpected_answer};
 use super::document::{self, Part, STYLE, message_page};
 use super::form::{ChangeForm, NoFields};
-use super::guard::{LoggedIn, check_request, log_in_page};
+use super::guard::{LoggedIn, check_host, check_sender, log_in_page};
+use super::metrics::show_metrics;
 use super::service::PageService;
 use super::views::{bookings, decisions, explain, members, overview, reviews, unresolved};
 use crate::control::exit;
@@ -52,7 +53,13 @@ pub fn build_router(service: Arc<PageService>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&service),
-            check_request,
+            check_sender,
+        ))
+        // For programs, which send no forms.
+        .route("/metrics", get(show_metrics))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&service),
+            check_host,
         ))
         .with_state(service)
 }

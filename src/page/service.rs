@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::access::Access;
 use super::context::{LinkTarget, ViewContext};
+use super::metrics_source::MetricsSource;
 use super::origin::Origins;
 use super::sealed_name::NameSealer;
 use crate::control::exit;
@@ -39,6 +40,8 @@ pub struct PageService {
     pub sealer: NameSealer,
     /// Where commands go.
     pub commands: mpsc::Sender<ReceivedCommand>,
+    /// Where the metrics come from.
+    pub metrics: MetricsSource,
     settings: PageSettings,
     clock: PageClock,
     state: Mutex<PageState>,
@@ -62,11 +65,13 @@ impl PageService {
         settings: PageSettings,
         clock: PageClock,
         commands: mpsc::Sender<ReceivedCommand>,
+        metrics: MetricsSource,
     ) -> Arc<Self> {
         Arc::new(Self {
             access: Access::default(),
             sealer: NameSealer::new(),
             commands,
+            metrics,
             state: Mutex::new(PageState {
                 zone: settings.zone,
                 listening: Listening::No("it has not begun to listen".to_owned()),

@@ -24,8 +24,8 @@ use runner::{PageShell, check_syntax};
 const README: &str = include_str!("../../README.md");
 
 /// Languages of blocks that hold no commands.
-const LANGUAGES_WITHOUT_COMMANDS: [&str; 8] = [
-    "toml", "csv", "json", "text", "mermaid", "rust", "jinja", "ini",
+const LANGUAGES_WITHOUT_COMMANDS: [&str; 9] = [
+    "toml", "csv", "json", "text", "mermaid", "rust", "jinja", "ini", "yaml",
 ];
 
 /// Commands of the README that change nothing; other pages need not repeat them.

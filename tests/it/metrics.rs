@@ -232,6 +232,22 @@ async fn what_was_committed_before_the_start_is_not_counted_and_its_hold_is_know
     assert_eq!(got["maitred_intents_open"], 0.0);
 }
 
+/// Without a file and a page, the metrics are not needed before a reload names a file.
+#[tokio::test]
+async fn an_idle_exporter_counts_from_the_first_time_that_somebody_asks() {
+    let fixture = PassFixture::new(Dialect::V2).await;
+    let metrics = Metrics::new(None, fixture.clock.now());
+    let store = fixture.store.clone();
+    let exporter = Exporter::idle(metrics, store, fixture.clock.clock());
+    let granted = "maitred_credits_total{kind=\"granted\"}";
+    fixture.grant(BO, 2).await;
+    let got = samples(&exporter.render(None).await.body);
+    assert_eq!(got[granted], 0.0, "{got:#?}");
+    fixture.grant(BO, 3).await;
+    let got = samples(&exporter.render(None).await.body);
+    assert_eq!(got[granted], 3.0, "{got:#?}");
+}
+
 #[tokio::test]
 async fn failures_and_the_state_of_the_loop_are_shown() {
     let mut metered = MeteredFixture::new(Dialect::V2).await;

@@ -4,4 +4,5 @@ mod access;
 mod browser;
 mod files;
 mod limits;
+mod metrics;
 mod views;

@@ -24,9 +24,10 @@ pub struct Exporter {
     metrics: Arc<Metrics>,
     store: StoreHandle,
     clock: Clock,
-    /// One reader of the store at a time, so that no commit counts twice.
-    counter: Mutex<CommitCounter>,
-    file: Mutex<TextFile>,
+    /// One reader of the store at a time, so that no commit counts twice. `None` until somebody
+    /// needs the metrics.
+    counter: Mutex<Option<CommitCounter>>,
+    file: Arc<Mutex<TextFile>>,
 }
 
 impl Exporter {
@@ -37,8 +38,20 @@ impl Exporter {
             metrics,
             store,
             clock,
-            counter: Mutex::new(counter),
-            file: Mutex::default(),
+            counter: Mutex::new(Some(counter)),
+            file: Arc::default(),
+        }
+    }
+
+    /// Returns an exporter that does not read the store before somebody needs the metrics, and counts
+    /// the commits from then on.
+    pub fn idle(metrics: Arc<Metrics>, store: StoreHandle, clock: Clock) -> Self {
+        Self {
+            metrics,
+            store,
+            clock,
+            counter: Mutex::default(),
+            file: Arc::default(),
         }
     }
 
@@ -66,9 +79,9 @@ impl Exporter {
         let read = self.read_store().await;
         let text = render(self.metrics.registry(), ExpositionFormat::PrometheusText).body;
         let now = (self.clock)();
-        let mut file = self.file.lock().await;
-        // In place, although it is a disk: the file has some kilobytes and is not synced.
-        let written = file.update(&path, &text, now);
+        // The thread holds the lock until it has written, also when this call is abandoned.
+        let mut file = Arc::clone(&self.file).lock_owned().await;
+        let written = write_file(move || file.update(&path, &text, now)).await;
         self.metrics.record_export(problem(read, written));
     }
 
@@ -79,7 +92,7 @@ impl Exporter {
         };
         let read = self.read_store().await;
         let text = render(self.metrics.registry(), ExpositionFormat::PrometheusText).body;
-        let written = accumulate(&path, &text);
+        let written = write_file(move || accumulate(&path, &text)).await;
         self.metrics.record_export(problem(read, written));
     }
 
@@ -101,10 +114,13 @@ impl Exporter {
     async fn read_store(&self) -> Result<(), StoreError> {
         let mut counter = self.counter.lock().await;
         loop {
-            let from = counter.clone();
+            let from = match counter.clone() {
+                Some(counter) => counter,
+                None => self.store.read(|store| CommitCounter::start(store)).await,
+            };
             let counted = self.store.read(move |store| from.count_next(store)).await?;
             self.metrics.add_commits(&counted.counts);
-            *counter = counted.counter;
+            *counter = Some(counted.counter);
             if !counted.more {
                 break;
             }
@@ -115,6 +131,14 @@ impl Exporter {
         self.metrics.set_store_gauges(&gauges, now);
         Ok(())
     }
+}
+
+/// Writes a file on a thread where that may take long: the disk may be slow or hang.
+async fn write_file(
+    write: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> Result<(), String> {
+    let written = tokio::task::spawn_blocking(write).await;
+    written.unwrap_or_else(|error| Err(format!("the metrics cannot be written: {error}")))
 }
 
 fn problem(read: Result<(), StoreError>, written: Result<(), String>) -> Option<String> {

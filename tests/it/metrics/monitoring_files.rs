@@ -3,15 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use regex::Regex;
 use serde_json::Value;
 
 use super::{ACCEPT_OPENMETRICS, full_exposition, samples};
-use crate::fixture::tool::require_tool;
+use crate::fixture::tool::{require_tool, run_tool};
 
 const RULES: &str = "docs/monitoring/maitred.rules.yml";
 const DASHBOARD: &str = "docs/monitoring/grafana.json";
@@ -135,25 +133,6 @@ async fn the_page_names_every_metric_and_every_word_of_a_label() {
     }
 }
 
-/// Runs promtool with this standard input.
-fn promtool(program: &Path, args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(program)
-        .args(args)
-        .current_dir(path("."))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    child.wait_with_output().unwrap()
-}
-
 /// Checks that promtool has nothing to say. `check metrics` is silent when all is well, also about
 /// style.
 #[tokio::test]
@@ -162,13 +141,13 @@ async fn promtool_accepts_the_metrics() {
         return;
     };
     let text = full_exposition(None).await.body;
-    let output = promtool(&program, &["check", "metrics"], &text);
+    let output = run_tool(&program, &["check", "metrics"], &text);
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
     // promtool notices what is wrong: OpenMetrics is not the format of the file.
     let openmetrics = full_exposition(ACCEPT_OPENMETRICS).await.body;
-    let output = promtool(&program, &["check", "metrics"], &openmetrics);
+    let output = run_tool(&program, &["check", "metrics"], &openmetrics);
     assert!(!output.status.success());
 }
 
@@ -179,7 +158,7 @@ fn promtool_accepts_the_alerts_and_their_tests_pass() {
     };
     let tests = "tests/fixtures/monitoring/alerts.test.yml";
     for args in [["check", "rules", RULES], ["test", "rules", tests]] {
-        let output = promtool(&program, &args, "");
+        let output = run_tool(&program, &args, "");
         let said = [output.stdout, output.stderr].concat();
         assert!(
             output.status.success(),

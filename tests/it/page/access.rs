@@ -113,7 +113,7 @@ fn a_foreign_host_is_refused_everywhere() {
     for path in VIEWS
         .iter()
         .copied()
-        .chain(["/login?token=a", "/style.css"])
+        .chain(["/login?token=a", "/style.css", "/metrics"])
     {
         for host in &foreign {
             let host = format!("Host: {host}");
@@ -203,6 +203,7 @@ fn every_answer_has_the_headers_that_keep_other_sites_out() {
     let answers = [
         page.get("/"),
         page.get("/style.css"),
+        page.get("/metrics"),
         page.get("/nowhere"),
         page.get("/bookings/nowhere"),
         page.send("GET", "/login?token=guess", &[], ""),
