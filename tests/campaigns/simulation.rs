@@ -59,7 +59,7 @@ const MAX_FAILING_SEEDS: u64 = 10;
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// draws an additional random number. Then only a hand-written row elsewhere keeps the case, and a
 /// seed that finds the fault again replaces this one.
-const REGRESSIONS: [(u64, &str); 29] = [
+const REGRESSIONS: [(u64, &str); 27] = [
     (
         61,
         "a refusal by cancelling of what was over meanwhile was tried again for ever",
@@ -172,6 +172,11 @@ const REGRESSIONS: [(u64, &str); 29] = [
         "rightly done, and the reference was wrong: declined in vain, accepted by others, and paid \
          for by the booking before it",
     ),
+];
+
+/// Seeds that failed once, and need the behaviours with which they failed. They are older than the
+/// behaviour `pauses` and run without it.
+const REGRESSIONS_WITH_BEHAVIOURS: [(u64, &str); 3] = [
     (
         155_248,
         "an occurrence that our confirm accepted was cancelled once the confirmed one was in no list any more",
@@ -179,6 +184,10 @@ const REGRESSIONS: [(u64, &str); 29] = [
     (
         43_469,
         "rightly done, and the reference forgot which absences a restored ledger had forgiven",
+    ),
+    (
+        104_560,
+        "a recorded refusal hid a later confirm that was not recorded, and what it accepted was cancelled",
     ),
 ];
 
@@ -298,7 +307,8 @@ fn every_seed_keeps_every_promise() {
     let first = env_number("MAITRED_FIRST_SEED").unwrap_or(0);
     let range = single.map_or(first..first + seeds, |seed| seed..seed + 1);
     eprintln!("seeds {range:?}");
-    let regression_seeds: Vec<u64> = REGRESSIONS.iter().map(|(seed, _)| *seed).collect();
+    let regressions = REGRESSIONS.iter().chain(&REGRESSIONS_WITH_BEHAVIOURS);
+    let regression_seeds: Vec<u64> = regressions.map(|(seed, _)| *seed).collect();
     let regression_seeds = if single.is_none() {
         regression_seeds
     } else {

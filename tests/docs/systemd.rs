@@ -139,7 +139,10 @@ fn both_services_are_closed_in_the_same_way() {
             "RuntimeDirectoryMode=0755",
             "RuntimeDirectoryPreserve=yes",
         ] {
-            assert!(read(name).lines().any(|found| found == line), "{name}: {line}");
+            assert!(
+                read(name).lines().any(|found| found == line),
+                "{name}: {line}"
+            );
         }
     }
     let reload = "ExecReload=/usr/bin/maitred reload --config /etc/maitred/config.toml";

@@ -3,7 +3,7 @@
 //! behaviours that it needs. The seeds of `REGRESSIONS` are older than the behaviours and run
 //! without any.
 
-use super::REGRESSIONS;
+use super::{REGRESSIONS, REGRESSIONS_WITH_BEHAVIOURS};
 use crate::rng::Rng;
 
 /// The behaviours of a run.
@@ -74,7 +74,14 @@ impl Behaviours {
         match std::env::var("MAITRED_SIM") {
             Ok(wanted) => Self::parse(&wanted),
             Err(_) if REGRESSIONS.iter().any(|(known, _)| *known == seed) => Self::default(),
-            Err(_) => Self::random(&mut Rng::new(seed ^ SALT)),
+            Err(_) => {
+                let older = { REGRESSIONS_WITH_BEHAVIOURS.iter() }.any(|(known, _)| *known == seed);
+                let random = Self::random(&mut Rng::new(seed ^ SALT));
+                Self {
+                    pauses: random.pauses && !older,
+                    ..random
+                }
+            }
         }
     }
 
