@@ -213,13 +213,16 @@ Example:
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
-    /// Write the man pages into a directory
+    /// Write the manual pages into a directory
     #[command(
         display_order = 22,
         after_help = "\
 Example:
   maitred man /usr/local/share/man/man1"
     )]
+The page of the configuration, maitred-config(5), goes to the directory man5 beside DIR if DIR is named
+man1, and otherwise into DIR.
+
     Man {
         /// The directory; it is made when it is not there
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

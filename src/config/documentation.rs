@@ -1,8 +1,10 @@
-//! Writes the documentation of the keys: `config.toml` and `docs/config.md`. Tests keep both files
-//! equal to what is written here.
+//! Writes the documentation of the keys: `config.toml`, `docs/config.md` and the manual page. Tests
+//! keep both files equal to what is written here.
 
 use super::key::{self, KeyDoc, KeyValue, SectionDoc};
 use super::schema;
+
+pub mod man_page;
 
 /// The width of a comment in `config.toml`, in characters.
 const WIDTH: usize = 100;
@@ -142,11 +144,7 @@ pub fn reference_page() -> String {
         }
         let path = section.path.replace("[]", "");
         for key in &section.keys {
-            let (kind, value) = match key.value {
-                KeyValue::Default(value) => ("Default", value),
-                KeyValue::Required(value) => ("Required, for example", value),
-                KeyValue::Example(value) | KeyValue::Alternative(value) => ("Example", value),
-            };
+            let (kind, value) = description_of_value(key.value);
             let description = as_paragraphs(&key.description);
             text.push_str(&format!("\n### `{path}.{}`\n", key.name));
             text.push_str(&format!("\n- Type: {description}\n- {kind}: `{value}`\n"));
@@ -156,6 +154,15 @@ pub fn reference_page() -> String {
         }
     }
     text
+}
+
+/// Returns what the value is, and the value.
+fn description_of_value(value: KeyValue) -> (&'static str, &'static str) {
+    match value {
+        KeyValue::Default(value) => ("Default", value),
+        KeyValue::Required(value) => ("Required, for example", value),
+        KeyValue::Example(value) | KeyValue::Alternative(value) => ("Example", value),
+    }
 }
 
 /// Returns the text as Markdown: a list needs an empty line before it.

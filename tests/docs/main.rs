@@ -1,9 +1,13 @@
 //! Tests of the repository itself: `readme` runs the commands of the documents, `tidy` reads sources
 //! and documents, `rule_table` compares a page with the table of rules, `systemd` checks
-//! the units.
+//! the units, `man_pages` the manual pages.
 
 #![expect(clippy::unwrap_used, reason = "tests panic")]
 
+#[path = "../fixture/tool.rs"]
+mod tool;
+
+mod man_pages;
 mod readme;
 mod rule_table;
 mod systemd;
