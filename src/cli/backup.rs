@@ -2,6 +2,7 @@
 
 use super::args::ledger::{BackupArgs, RestoreArgs};
 use super::context::{Context, print_view};
+use super::progress::ProgressDisplay;
 use super::render::ledger;
 use crate::config::model::Config;
 use crate::control::protocol::Refusal;
@@ -18,7 +19,10 @@ pub fn backup(
     args: &BackupArgs,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
-    let view = backup::back_up(&config.store, head, &args.to)?;
+    let display = ProgressDisplay::start(&context.global, "copying the log");
+    let report = &mut |progress| display.report(progress);
+    let view = backup::back_up(&config.store, head, &args.to, report)?;
+    drop(display);
     print_view(context.global.format, || ledger::render_copy(&view), &view)
 }
 
@@ -28,6 +32,9 @@ pub fn backup(
 /// Returns a refusal if there is a ledger, or if the backup does not pass its check.
 pub fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Refusal> {
     let config = context.config()?.config;
-    let view = backup::restore(&args.from, &config.store, &context.clock)?;
+    let display = ProgressDisplay::start(&context.global, "checking the backup");
+    let report = &mut |progress| display.report(progress);
+    let view = backup::restore(&args.from, &config.store, &context.clock, report)?;
+    drop(display);
     print_view(context.global.format, || ledger::render_copy(&view), &view)
 }

@@ -123,7 +123,7 @@ impl DemoStory<'_> {
                 reason: Some("membership".to_owned()),
                 reference: Some(format!("membership-{}", member.address)),
             });
-            offline::run_command(&self.config, &self.context.clock, &grant)?;
+            offline::run_command(&self.config, &self.context.clock, &grant, &mut |_| {})?;
             text.push_str(&format!("  {:<20} {:>2}\n", member.address, member.credits));
         }
         Ok(text)
@@ -202,7 +202,7 @@ impl DemoStory<'_> {
             after: None,
         };
         let CommandResult::Charges(open) =
-            offline::run_command(&self.config, &self.context.clock, &open)?
+            offline::run_command(&self.config, &self.context.clock, &open, &mut |_| {})?
         else {
             return Err(demo_failure(&std::io::Error::other(
                 "charges were asked for",
@@ -271,14 +271,19 @@ impl DemoStory<'_> {
             limit: 100,
             search: None,
         };
-        let accounts = offline::run_command(&self.config, &self.context.clock, &list)?;
+        let accounts = offline::run_command(&self.config, &self.context.clock, &list, &mut |_| {})?;
         let dinner = &self.bookings[7].uids[0];
         let explain = Command::Explain {
             booking: dinner.clone(),
         };
-        let explanation = offline::run_command(&self.config, &self.context.clock, &explain)?;
-        let verification =
-            offline::run_command(&self.config, &self.context.clock, &Command::Verify {})?;
+        let explanation =
+            offline::run_command(&self.config, &self.context.clock, &explain, &mut |_| {})?;
+        let verification = offline::run_command(
+            &self.config,
+            &self.context.clock,
+            &Command::Verify {},
+            &mut |_| {},
+        )?;
         self.print_text(&format!(
             "The ledger now (`maitred account list`):\n\n{}\n\
              And why was Faye declined? `maitred explain {dinner}` says:\n\n{}\n\

@@ -1,6 +1,7 @@
 //! Executes a command where the answer is: at the daemon, or in the store.
 
 use super::context::Context;
+use super::progress::ProgressDisplay;
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::command_profile::AnsweredBy;
@@ -18,6 +19,7 @@ pub fn execute(
     config: &Config,
     command: Command,
 ) -> Result<CommandResult, Refusal> {
+    let display = ProgressDisplay::start(&context.global, "waiting for the daemon");
     if let Some(socket) = &config.control.socket {
         match client::send_command(socket, command.clone()) {
             Ok(result) => return Ok(result),
@@ -26,8 +28,11 @@ pub fn execute(
         }
     }
     if command.profile().answered_by == AnsweredBy::Store {
-        return offline::run_command(config, &context.clock, &command);
+        display.set_work("working on the ledger");
+        let report = &mut |progress| display.report(progress);
+        return offline::run_command(config, &context.clock, &command, report);
     }
+    display.set_work("asking Cal.com");
     match command {
         Command::Plan {} => super::run::run_passes(context, config, RunMode::Plan, NOTIFY_WITHIN),
         command => Err(refuse_not_running(config, &command)),

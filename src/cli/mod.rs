@@ -25,6 +25,7 @@ pub mod notify;
 pub mod output;
 pub mod pin;
 pub mod policy;
+pub mod progress;
 pub mod render;
 pub mod report;
 pub mod run;

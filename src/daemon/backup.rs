@@ -12,6 +12,7 @@ use crate::config::model::StoreConfig;
 use crate::control::exit;
 use crate::control::protocol::ledger::{CopyView, HeadView};
 use crate::control::protocol::{Refusal, SCHEMA};
+use crate::domain::progress::Progress;
 use crate::domain::time::Clock;
 use crate::store::backup::{self, CopyError, LogCopy};
 use crate::store::lock::LockError;
@@ -21,9 +22,14 @@ use crate::store::port::Head;
 ///
 /// # Errors
 /// Fails when the log cannot be copied, or when the copy does not pass its check.
-pub fn back_up(store: &StoreConfig, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
+pub fn back_up(
+    store: &StoreConfig,
+    head: &HeadView,
+    to: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CopyView, Refusal> {
     let store = local_path(store);
-    let copied = backup::back_up(store, &to_head(head), to).map_err(to_refusal)?;
+    let copied = backup::back_up(store, &to_head(head), to, progress).map_err(to_refusal)?;
     Ok(copy_view("backup", store, to, copied))
 }
 
@@ -31,11 +37,16 @@ pub fn back_up(store: &StoreConfig, head: &HeadView, to: &Path) -> Result<CopyVi
 ///
 /// # Errors
 /// Fails when there is a ledger already, or when the backup does not pass its check.
-pub fn restore(from: &Path, store: &StoreConfig, clock: &Clock) -> Result<CopyView, Refusal> {
+pub fn restore(
+    from: &Path,
+    store: &StoreConfig,
+    clock: &Clock,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CopyView, Refusal> {
     let path = local_path(store);
     ownership::check_owner(path)?;
-    let copied = backup::restore(from, path, clock()).map_err(to_refusal)?;
-    let mut opened = store_access::connect_restored(store, clock())?;
+    let copied = backup::restore(from, path, clock(), progress).map_err(to_refusal)?;
+    let mut opened = store_access::connect_restored(store, clock(), progress)?;
     operator_log::log_change("restore", operator_log::own_uid(), opened.head().seq);
     if let Err(error) = opened.close() {
         tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));

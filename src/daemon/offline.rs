@@ -30,6 +30,7 @@ use crate::control::protocol::status::{StatusView, WatchStatus};
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::pause::Pause;
 use crate::domain::plan::Problem;
+use crate::domain::progress::Progress;
 use crate::domain::time::{Clock, Time};
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
@@ -69,7 +70,12 @@ pub fn timer_status(config: &Config, clock: &Clock) -> Result<Option<StatusView>
     let Some(last_run) = LastRun::load(config.state_dir()) else {
         return Ok(None);
     };
-    let store = open_store_for(config, clock, &Command::Status {})?;
+    let store = open_store_for(
+        config,
+        clock,
+        &Command::Status {},
+        &mut store_access::log_progress,
+    )?;
     let CommandResult::Status(status) =
         status::without_daemon(store.as_ref(), &config.policy, clock())?
     else {
@@ -97,7 +103,7 @@ pub fn last_run_at(config: &Config) -> Option<Time> {
     LastRun::load(config.state_dir())?.finished.parse().ok()
 }
 
-/// Carries out a command that needs only the store.
+/// Carries out a command that needs only the store, and reports how far opening it has come.
 ///
 /// # Errors
 /// Fails when the store cannot be opened, or when the command is refused.
@@ -105,8 +111,9 @@ pub fn run_command(
     config: &Config,
     clock: &Clock,
     command: &Command,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<CommandResult, Refusal> {
-    let mut store = open_store_for(config, clock, command)?;
+    let mut store = open_store_for(config, clock, command, progress)?;
     let uid = operator_log::own_uid();
     let answer = operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, uid);
     if let Err(error) = store.close() {
@@ -122,12 +129,13 @@ fn open_store_for(
     config: &Config,
     clock: &Clock,
     command: &Command,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Box<dyn Maintenance>, Failure> {
     let access = command.profile().ledger_access;
     if access == LedgerAccess::Write {
-        return store_access::connect(&config.store, clock());
+        return store_access::connect(&config.store, clock(), progress);
     }
-    match store_access::read(&config.store, &mut store_access::log_progress)? {
+    match store_access::read(&config.store, progress)? {
         Some(store) => Ok(store),
         None if access == LedgerAccess::ReadIfPresent => {
             let path = store_access::local_path(&config.store);
@@ -207,7 +215,12 @@ async fn run_passes(
     let lookups = LookupClient::open(&config.lookups)?;
     let mut notifications = OpenedNotifications::open(config)?;
     let store: Box<dyn Maintenance> = if dry_run {
-        open_store_for(config, clock, &Command::Plan {})?
+        open_store_for(
+            config,
+            clock,
+            &Command::Plan {},
+            &mut store_access::log_progress,
+        )?
     } else {
         let opened = open_store_or_announce(config, clock, notifications).await?;
         notifications = opened.1;

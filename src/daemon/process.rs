@@ -191,9 +191,11 @@ pub async fn open_store(
     clock: &Clock,
 ) -> Result<Box<dyn Maintenance>, Failure> {
     let (store, now) = (store.clone(), clock());
-    tokio::task::spawn_blocking(move || store_access::connect(&store, now))
-        .await
-        .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))?
+    tokio::task::spawn_blocking(move || {
+        store_access::connect(&store, now, &mut store_access::log_progress)
+    })
+    .await
+    .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))?
 }
 
 /// Does the same as [`open_store`], and tells operators of a ledger that cannot be opened.

@@ -7,23 +7,28 @@ use super::error_chain::error_chain;
 use super::failure::Failure;
 use super::ownership;
 use crate::config::model::StoreConfig;
+use crate::domain::progress::Progress;
 use crate::domain::time::Time;
 use crate::store::log::commit_reader::CommitReader;
 use crate::store::log::reader::LogReader;
 use crate::store::log_store::LOG;
 use crate::store::open::{self, CreateIfMissing};
-use crate::store::open_report::{OpenError, OpenNotice, Progress};
+use crate::store::open_report::{OpenError, OpenNotice};
 use crate::store::port::{CommitSource, Maintenance};
 use crate::store::read_only;
 
-/// Opens the ledger for writing, and logs what was found and the progress of long work.
+/// Opens the ledger for writing, logs what was found, and reports the progress of long work.
 ///
 /// # Errors
 /// Fails when there is no ledger, when it cannot be opened, or when it is another user's.
-pub fn connect(store: &StoreConfig, now: Time) -> Result<Box<dyn Maintenance>, Failure> {
+pub fn connect(
+    store: &StoreConfig,
+    now: Time,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Box<dyn Maintenance>, Failure> {
     let StoreConfig::Local { path } = store;
     ownership::check_owner(path)?;
-    let opened = open::open(path, CreateIfMissing::No, now, &mut log_progress)?;
+    let opened = open::open(path, CreateIfMissing::No, now, progress)?;
     opened.notices.iter().for_each(log_notice);
     Ok(Box::new(opened.store))
 }
@@ -32,9 +37,13 @@ pub fn connect(store: &StoreConfig, now: Time) -> Result<Box<dyn Maintenance>, F
 ///
 /// # Errors
 /// Fails when the ledger cannot be opened.
-pub fn connect_restored(store: &StoreConfig, now: Time) -> Result<Box<dyn Maintenance>, Failure> {
+pub fn connect_restored(
+    store: &StoreConfig,
+    now: Time,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Box<dyn Maintenance>, Failure> {
     let StoreConfig::Local { path } = store;
-    let opened = open::open(path, CreateIfMissing::No, now, &mut log_progress)?;
+    let opened = open::open(path, CreateIfMissing::No, now, progress)?;
     let notices = opened.notices.iter();
     notices.for_each(|notice| tracing::debug!("{notice}"));
     Ok(Box::new(opened.store))
@@ -123,8 +132,7 @@ pub fn log_notice(notice: &OpenNotice) {
 
 /// Logs the progress of a rebuild.
 pub fn log_progress(progress: Progress) {
-    let percent = (progress.done * 100)
-        .checked_div(progress.total)
-        .unwrap_or(100);
-    tracing::info!("rebuilding from the log: {percent} %");
+    if let Some(percent) = progress.percent() {
+        tracing::info!("rebuilding from the log: {percent} %");
+    }
 }

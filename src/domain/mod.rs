@@ -22,6 +22,7 @@ pub mod name_distance;
 pub mod notification;
 pub mod pause;
 pub mod plan;
+pub mod progress;
 pub mod refund_lots;
 pub mod refund_policy;
 pub mod request;

@@ -18,12 +18,14 @@ use super::log_store::LOG;
 use super::memory_records::MemoryRecords;
 use super::open_report::OpenError;
 use super::port::{Head, StoreError};
+use super::projection_recovery::log_size;
 use super::store_directory;
 use super::store_error::to_store_error;
 use super::write_set::WriteSet;
 use crate::domain::fact::Fact;
 use crate::domain::ledger::ApplyError;
 use crate::domain::ledger_state::LedgerFact;
+use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::time::Time;
 
 /// The name of a copy that is not checked yet.
@@ -31,6 +33,9 @@ const PARTIAL_NAME: &str = "log.partial";
 
 /// Only the owner may read the files, because the ledger names members.
 const FILE_MODE: u32 = 0o600;
+
+/// Bytes checked between two progress reports.
+const PROGRESS_EVERY: u64 = 8 * 1024 * 1024;
 
 /// A copy that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +123,12 @@ pub enum CopyError {
 ///
 /// # Errors
 /// See [`CopyError`]; an unfinished copy in `to` is removed.
-pub fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyError> {
+pub fn back_up(
+    store: &Path,
+    head: &Head,
+    to: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<LogCopy, CopyError> {
     let existing_names = durable_fs::list_names(to)?.unwrap_or_default();
     if let Some(name) = existing_names.first() {
         return Err(CopyError::NotEmpty {
@@ -131,8 +141,8 @@ pub fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyErro
     }
     durable_fs::make_dir(to)?;
     let partial = to.join(PARTIAL_NAME);
-    let result = copy_log(&store.join(LOG), &partial, u64::MAX).and_then(|()| {
-        let end = read_to(&partial, head.seq).map_err(CopyError::Copy)?;
+    let result = copy_log(&store.join(LOG), &partial, u64::MAX, progress).and_then(|()| {
+        let end = read_to(&partial, head.seq, progress)?;
         if (end.chain.seq, end.head.to_string()) != (head.seq, head.hash.clone()) {
             return Err(CopyError::Incomplete {
                 expected: head.seq,
@@ -153,21 +163,26 @@ pub fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyErro
 ///
 /// # Errors
 /// See [`CopyError`].
-pub fn restore(from: &Path, store: &Path, now: Time) -> Result<LogCopy, CopyError> {
+pub fn restore(
+    from: &Path,
+    store: &Path,
+    now: Time,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<LogCopy, CopyError> {
     let log = from.join(LOG);
     if segment::count(&log).map_err(LogError::from)? == 0 {
         return Err(CopyError::NoBackup(from.to_owned()));
     }
     ensure_no_ledger(store)?;
-    let end = check_log(&log)?;
+    let end = check_log(&log, progress)?;
     durable_fs::make_dir(store)?;
     let _lock = Lock::take(store, now)?;
     // Checked again, because another process may have created a ledger before this one took the
     // lock.
     ensure_no_ledger(store)?;
     let partial = store.join(PARTIAL_NAME);
-    let result = copy_log(&log, &partial, end.position.offset).and_then(|()| {
-        let copied_end = read_to(&partial, u64::MAX).map_err(CopyError::Copy)?;
+    let result = copy_log(&log, &partial, end.position.offset, progress).and_then(|()| {
+        let copied_end = read_to(&partial, u64::MAX, progress)?;
         if (copied_end.chain.seq, copied_end.head) != (end.chain.seq, end.head) {
             return Err(CopyError::Incomplete {
                 expected: end.chain.seq,
@@ -240,9 +255,16 @@ fn is_within(to: &Path, store: &Path) -> bool {
 }
 
 /// Copies the log's files as they are now; of the last file at most `last_file_limit` bytes.
-fn copy_log(log: &Path, to: &Path, last_file_limit: u64) -> Result<(), CopyError> {
+fn copy_log(
+    log: &Path,
+    to: &Path,
+    last_file_limit: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), CopyError> {
     durable_fs::make_dir(to)?;
     let count = segment::count(log).map_err(LogError::from)?;
+    let total = size_to_show(log);
+    let mut done = 0;
     for number in 1..=count {
         let limit = if number == count {
             last_file_limit
@@ -252,31 +274,79 @@ fn copy_log(log: &Path, to: &Path, last_file_limit: u64) -> Result<(), CopyError
         let source = segment::path(log, number);
         let target = segment::path(to, number);
         let file = durable_fs::with_path("open", &source, File::open(&source))?;
-        durable_fs::with_path("write", &target, copy_file(file.take(limit), &target))?;
+        done += durable_fs::with_path("write", &target, copy_file(file.take(limit), &target))?;
+        progress(Progress {
+            step: WorkStep::CopyLog,
+            done,
+            total: Some(total),
+        });
     }
     durable_fs::sync_dir(to)?;
     Ok(())
 }
 
-fn copy_file(mut source: impl Read, target: &Path) -> io::Result<()> {
+/// Returns the number of bytes.
+fn copy_file(mut source: impl Read, target: &Path) -> io::Result<u64> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(FILE_MODE)
         .open(target)?;
-    io::copy(&mut source, &mut file)?;
-    file.sync_all()
+    let bytes = io::copy(&mut source, &mut file)?;
+    file.sync_all()?;
+    Ok(bytes)
 }
 
-/// Reads and checks the lines up to and including this commit.
-fn read_to(log: &Path, seq: u64) -> Result<LogEnd, LogError> {
-    let mut reader = LogReader::open(log)?;
-    while reader.end().chain.seq < seq && reader.next_line()?.is_some() {}
+/// Returns the size of the log in bytes. It is only shown to people, so a size that cannot be read
+/// counts as 0.
+fn size_to_show(log: &Path) -> u64 {
+    log_size(log, u32::MAX).unwrap_or(0)
+}
+
+/// Reports how many bytes of a log were checked, now and then.
+struct CheckProgress<'a> {
+    report: &'a mut dyn FnMut(Progress),
+    total: u64,
+    done: u64,
+    reported: u64,
+}
+
+impl<'a> CheckProgress<'a> {
+    fn new(log: &Path, report: &'a mut dyn FnMut(Progress)) -> Self {
+        Self {
+            report,
+            total: size_to_show(log),
+            done: 0,
+            reported: 0,
+        }
+    }
+
+    fn add(&mut self, line: &[u8]) {
+        self.done += line.len() as u64;
+        if self.done - self.reported >= PROGRESS_EVERY {
+            self.reported = self.done;
+            (self.report)(Progress {
+                step: WorkStep::CheckLog,
+                done: self.done,
+                total: Some(self.total),
+            });
+        }
+    }
+}
+
+/// Reads and checks the lines of a copy up to and including this commit.
+fn read_to(log: &Path, seq: u64, progress: &mut dyn FnMut(Progress)) -> Result<LogEnd, CopyError> {
+    let mut progress = CheckProgress::new(log, progress);
+    let mut reader = LogReader::open(log).map_err(CopyError::Copy)?;
+    while reader.end().chain.seq < seq && reader.next_line().map_err(CopyError::Copy)?.is_some() {
+        progress.add(reader.text());
+    }
     Ok(reader.end())
 }
 
 /// Reads and checks all lines, and checks that their facts add up.
-fn check_log(log: &Path) -> Result<LogEnd, CopyError> {
+fn check_log(log: &Path, progress: &mut dyn FnMut(Progress)) -> Result<LogEnd, CopyError> {
+    let mut progress = CheckProgress::new(log, progress);
     let no_records = MemoryRecords::default();
     let mut write_set = WriteSet::new(&no_records);
     let mut reader = LogReader::open(log)?;
@@ -287,6 +357,7 @@ fn check_log(log: &Path) -> Result<LogEnd, CopyError> {
             ApplyError::Violation(violation) => reader.violation_error(position, violation).into(),
             ApplyError::Read(error) => CopyError::Facts(error),
         })?;
+        progress.add(reader.text());
     }
     Ok(reader.end())
 }

@@ -12,7 +12,7 @@ use super::log::append::Appender;
 use super::log::reader::{LogEnd, LogReader};
 use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
 use super::log_store::{LOG, LogStore};
-use super::open_report::{OpenError, OpenNotice, Progress};
+use super::open_report::{OpenError, OpenNotice};
 use super::port::StoreError;
 use super::projection_recovery;
 use super::sent_marks::SentMarks;
@@ -21,6 +21,7 @@ use super::sled::projection::Projection;
 use super::store_directory;
 use super::torn_tail;
 use crate::domain::id::RequestId;
+use crate::domain::progress::Progress;
 use crate::domain::time::Time;
 
 /// A log of up to this many bytes is checked line by line at every opening, which takes some tens

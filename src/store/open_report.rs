@@ -8,15 +8,6 @@ use super::log::reader::LogError;
 use super::log_store::LOG;
 use super::port::StoreError;
 
-/// How far a rebuild has come, in bytes of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The bytes that were read.
-    pub done: u64,
-    /// The bytes that are to be read.
-    pub total: u64,
-}
-
 /// Something that happened while the store was opened, for people. No notice is an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenNotice {

@@ -9,13 +9,14 @@ use super::durable_fs;
 use super::log::reader::{LogEnd, LogReader};
 use super::log::segment::{self, HashChain, LogPosition};
 use super::log_store::LOG;
-use super::open_report::{OpenError, OpenNotice, Progress};
+use super::open_report::{OpenError, OpenNotice};
 use super::port::StoreError;
 use super::sled::catch_up::{CatchUpError, CatchUpReport, catch_up};
 use super::sled::fingerprint;
 use super::sled::panic_guard::ProjectionError;
 use super::sled::projection::{self, Projection};
 use super::store_error::to_store_error;
+use crate::domain::progress::{Progress, WorkStep};
 
 /// How many folders of doubtful projections are kept for an operator who wants to investigate. They
 /// can be large, and hold nothing that is not in the log.
@@ -176,7 +177,11 @@ fn apply_remaining_log(
         let done = earlier_segments.1 + position.offset;
         if done >= last_reported + PROGRESS_EVERY {
             last_reported = done;
-            progress(Progress { done, total });
+            progress(Progress {
+                step: WorkStep::RebuildProjection,
+                done,
+                total: Some(total),
+            });
         }
     };
     let result = catch_up(projection, &mut reader, applied, records, &mut on_position);

@@ -10,12 +10,13 @@ use super::log::segment;
 use super::log_store::LOG;
 use super::memory::MemoryStore;
 use super::memory_records::MemoryRecords;
-use super::open_report::{OpenError, Progress};
+use super::open_report::OpenError;
 use super::projection_recovery;
 use super::sent_marks;
 use super::store_directory;
 use super::write_set::WriteSet;
 use crate::domain::ledger::ApplyError;
+use crate::domain::progress::{Progress, WorkStep};
 
 /// A store that was read from a log.
 pub struct ReadOnlyStore {
@@ -66,7 +67,11 @@ pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ReadOnlyS
         done += reader.text().len() as u64;
         if done - last_reported >= PROGRESS_EVERY {
             last_reported = done;
-            progress(Progress { done, total });
+            progress(Progress {
+                step: WorkStep::ReadLog,
+                done,
+                total: Some(total),
+            });
         }
     }
     let end = reader.end();

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::log::reader::{LogError, LogReader};
 use super::log_store::{LOG, LogStore};
 use super::memory_records::MemoryRecords;
-use super::open_report::Progress;
 use super::port::{Head, Store, StoreError};
 use super::sled::keys::{self, TREES, Tree};
 use super::sled::projection;
@@ -14,6 +13,7 @@ use super::sled::rows;
 use super::sled::value_chunks::chunks_needed;
 use super::write_set::WriteSet;
 use crate::domain::ledger::ApplyError;
+use crate::domain::progress::{Progress, WorkStep};
 
 /// How many differences are listed individually.
 const MAX_LISTED: usize = 100;
@@ -150,8 +150,11 @@ impl LogStore {
                 report.add_difference(Tree::Meta, keys::APPLIED, "has another hash than the log");
             }
             if seq.is_multiple_of(PROGRESS_EVERY) {
-                let total = self.head().seq;
-                progress(Progress { done: seq, total });
+                progress(Progress {
+                    step: WorkStep::Verify,
+                    done: seq,
+                    total: Some(self.head().seq),
+                });
             }
         }
         if report.commits != report.head.seq {

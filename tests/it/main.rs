@@ -28,6 +28,7 @@ mod pauses;
 mod policy;
 mod policy_replay;
 mod reach;
+mod progress;
 mod reading;
 mod refunds;
 mod right_ledger;

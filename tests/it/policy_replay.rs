@@ -162,8 +162,8 @@ fn run_replay(folder: &TempDir, text: &str, since: &str) -> ReplayView {
         limit: 100,
     };
     let path = folder.path().join("store");
-    let view = replay(&StoreConfig::Local { path }, &ask).unwrap();
-    let of_memory = replay_commits(&store_in_memory(folder), &ask).unwrap();
+    let view = replay(&StoreConfig::Local { path }, &ask, &mut |_| {}).unwrap();
+    let of_memory = replay_commits(&store_in_memory(folder), &ask, &mut |_| {}).unwrap();
     assert_eq!(
         view_lines(&of_memory),
         view_lines(&view),
@@ -508,7 +508,7 @@ fn a_request_that_depends_on_held_credits_is_decided_as_the_hold_ended() {
         ([None, Some(true)], [confirm, unknown]),
     ];
     for (ends, expect) in rows {
-        let view = replay_commits(&store_with_two_confirms(ends), &ask).unwrap();
+        let view = replay_commits(&store_with_two_confirms(ends), &ask, &mut |_| {}).unwrap();
         assert_eq!(view_lines(&view), expect, "{ends:?}");
         assert_eq!(view.requests, 2, "{ends:?}");
     }

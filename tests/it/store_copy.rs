@@ -5,9 +5,11 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use maitred::store::backup::{CopyError, back_up, export, restore};
+use maitred::domain::progress::WorkStep;
+use maitred::domain::time::Time;
+use maitred::store::backup::{self, CopyError, LogCopy, export};
 use maitred::store::log_store::LogStore;
-use maitred::store::port::Store;
+use maitred::store::port::{Head, Store};
 use tempfile::TempDir;
 
 use crate::fixture::store_support::{account, at, error_chain, grant_fact, open, open_small};
@@ -27,6 +29,14 @@ fn grant_credits(store: &mut LogStore, number: u64) {
     store.commit(at(0), vec![fact], &[]).unwrap();
 }
 
+fn back_up(store: &Path, head: &Head, to: &Path) -> Result<LogCopy, CopyError> {
+    backup::back_up(store, head, to, &mut |_| {})
+}
+
+fn restore(from: &Path, store: &Path, now: Time) -> Result<LogCopy, CopyError> {
+    backup::restore(from, store, now, &mut |_| {})
+}
+
 fn total_credits(path: &Path) -> u64 {
     let store = open(path).unwrap().store;
     let account = store.account(&account("bo@example.com")).unwrap();
@@ -39,6 +49,29 @@ fn file_names(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = names.collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_backup_reports_how_much_is_copied() {
+    let (dir, store) = store_with(40);
+    let to = tempfile::tempdir().unwrap();
+    let mut reports = Vec::new();
+    let head = store.head();
+    let copied = backup::back_up(dir.path(), &head, to.path(), &mut |progress| {
+        reports.push(progress);
+    });
+    let copied = copied.unwrap();
+    assert!(
+        copied.files > 1 && reports.len() as u32 == copied.files,
+        "{reports:?}"
+    );
+    assert!(
+        reports
+            .iter()
+            .all(|report| report.step == WorkStep::CopyLog)
+    );
+    assert!(reports.windows(2).all(|pair| pair[0].done < pair[1].done));
+    assert_eq!(reports.last().unwrap().percent(), Some(100));
 }
 
 #[test]

@@ -237,7 +237,8 @@ fn a_backup_of_format_1_is_restored() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("store");
         let now = "2027-12-01T00:00:00Z".parse().expect("an instant");
-        let restored = backup::restore(backup.path(), &path, now).expect("it is restored");
+        let restored =
+            backup::restore(backup.path(), &path, now, &mut |_| {}).expect("it is restored");
         let golden = fs::read(fixture(name)).expect("read");
         let first = fs::read(path.join("log/00000001.jsonl")).expect("read");
         assert_eq!(first, golden, "{name}");

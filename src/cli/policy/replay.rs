@@ -4,6 +4,7 @@
 use super::args::PolicyReplayArgs;
 use crate::cli::args::Format;
 use crate::cli::context::{Context, print};
+use crate::cli::progress::ProgressDisplay;
 use crate::cli::render::policy;
 use crate::cli::time::{self, TimeContext, TimeMeaning};
 use crate::config::model::StoreConfig;
@@ -31,7 +32,9 @@ pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal>
         since,
         limit: args.limit as usize,
     };
-    let view = judge(&store, &query)?;
+    let display = ProgressDisplay::start(&context.global, "reading the ledger");
+    let view = judge(&store, &query, &mut |progress| display.report(progress))?;
+    drop(display);
     let text = match context.global.format {
         Format::Plain | Format::Html => policy::render_replay(&view, &context.page()),
         Format::Json => policy::render_json(&view),

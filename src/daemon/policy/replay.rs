@@ -20,6 +20,7 @@ use crate::domain::fact::{ChargeFact, Commit, Fact, RequestFact};
 use crate::domain::gate::Policy;
 use crate::domain::id::BookingUid;
 use crate::domain::ledger::Violation;
+use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::request::Request;
 use crate::domain::time::Time;
 use crate::store::port::CommitSource;
@@ -50,7 +51,11 @@ pub struct ReplayQuery<'a> {
 ///
 /// # Errors
 /// Fails when there is no ledger, or when its commits cannot be read.
-pub fn replay(store: &StoreConfig, query: &ReplayQuery<'_>) -> Result<ReplayView, Failure> {
+pub fn replay(
+    store: &StoreConfig,
+    query: &ReplayQuery<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ReplayView, Failure> {
     let Some(commits) = store_access::commits(store) else {
         return Err(Failure::Configuration(format!(
             "the directory {} holds no ledger, so there are no recorded requests; correct \
@@ -58,7 +63,7 @@ pub fn replay(store: &StoreConfig, query: &ReplayQuery<'_>) -> Result<ReplayView
             store_access::local_path(store).display()
         )));
     };
-    replay_commits(commits.as_ref(), query)
+    replay_commits(commits.as_ref(), query, progress)
 }
 
 /// Judges the requests in these commits.
@@ -68,6 +73,7 @@ pub fn replay(store: &StoreConfig, query: &ReplayQuery<'_>) -> Result<ReplayView
 pub fn replay_commits(
     commits: &dyn CommitSource,
     query: &ReplayQuery<'_>,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<ReplayView, Failure> {
     let mut replay = Replay::new(query);
     let mut after = 0;
@@ -78,6 +84,11 @@ pub fn replay_commits(
             return Ok(replay.into_view());
         };
         after = last.seq;
+        progress(Progress {
+            step: WorkStep::ReplayRequests,
+            done: after,
+            total: None,
+        });
         for commit in &page {
             replay.replay_commit(commit).map_err(|violation| {
                 Failure::Store(format!(
