@@ -24,10 +24,7 @@ pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
         Format::Plain | Format::Html => refusal::render_plain(refusal),
         Format::Json => refusal::render_json(refusal),
     };
-    let text = match telemetry::stderr_is_journal() {
-        true => telemetry::mark_as_error(&text),
-        false => text,
-    };
+    let text = telemetry::mark_for_stderr(text);
     let _ = write(&mut io::stderr().lock(), text.as_bytes());
     refusal.exit
 }

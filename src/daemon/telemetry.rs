@@ -1,19 +1,17 @@
-//! Logs, written to stderr as plain text or JSON. They are a product for operators, see `style.md`:
+//! Logs, written to stderr as plain text or JSON, or to the journal as entries with fields. They are a product for operators, see `style.md`:
 //! INFO reports what happened to bookings, credits and the process; e-mail addresses and names
 //! appear only at lower levels.
 
-use std::os::unix::fs::MetadataExt as _;
-
 use anstream::{AutoStream, ColorChoice};
-use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use self::journal::{JournalLayer, JournalLines, Stderr};
+
+mod journal;
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +21,6 @@ pub enum LogFormat {
     /// Every event is a line of JSON.
     Json,
 }
-
-/// The variable that says where the journal's stream is.
-const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
 
 /// The scheduler reports its own start at INFO, which is no news to an operator.
 const SCHEDULER_TARGET: &str = "tokio_cron_scheduler";
@@ -57,9 +52,18 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     })?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let stderr = journal::find_stderr();
+    // JSON stays on standard error, because programs read whole lines.
+    if (format, stderr) == (LogFormat::Plain, Stderr::JournalStream)
+        && let Ok(journal) = JournalLayer::connect()
+    {
+        let _ = registry.with(journal).try_init();
+        return Ok(());
+    }
+    let is_journal = stderr != Stderr::Other;
     // A second start in the same process (in tests) keeps the first configuration.
     let _ = match format {
-        LogFormat::Plain if stderr_is_journal() => {
+        LogFormat::Plain if is_journal => {
             let lines = fmt::format()
                 .with_target(false)
                 .with_ansi(false)
@@ -67,7 +71,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
             let layer = layer.with_ansi(false).event_format(JournalLines(lines));
             registry.with(layer).try_init()
         }
-        LogFormat::Json if stderr_is_journal() => {
+        LogFormat::Json if is_journal => {
             let lines = fmt::format()
                 .json()
                 .flatten_event(true)
@@ -86,63 +90,13 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     Ok(())
 }
 
-/// Returns true if standard error leads to the journal of systemd, as `JOURNAL_STREAM` says: the
-/// device and the inode of the stream that the service got.
-pub fn stderr_is_journal() -> bool {
-    let Ok(stream) = std::env::var(JOURNAL_VARIABLE) else {
-        return false;
-    };
-    // `/proc` is the safe way to the metadata of an open descriptor.
-    let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else {
-        return false;
-    };
-    stream == format!("{}:{}", stderr.dev(), stderr.ino())
-}
-
-/// Returns the text with the priority of an error before each line, for the journal.
-pub fn mark_as_error(text: &str) -> String {
-    prefix_lines(text, priority(Level::ERROR))
-}
-
-/// Formats each event for the journal: each line begins with its priority, and has no time, because
-/// the journal adds its own. The lines stay on standard error, and do not go to the socket of the
-/// journal as entries with fields: so there is one channel, in order with what libraries print there,
-/// and it also works where a unit cannot reach that socket. Values are in the line as `name=value`,
-/// or as JSON.
-struct JournalLines<F>(F);
-
-impl<S, N, F> FormatEvent<S, N> for JournalLines<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> std::fmt::Result {
-        let mut text = String::new();
-        self.0
-            .format_event(context, Writer::new(&mut text), event)?;
-        writer.write_str(&prefix_lines(&text, priority(*event.metadata().level())))
+/// Returns the text as it is written to standard error: for the journal, each line begins with the
+/// priority of an error.
+pub fn mark_for_stderr(text: String) -> String {
+    match journal::find_stderr() {
+        Stderr::JournalStream | Stderr::OtherJournal => journal::mark_as_error(&text),
+        Stderr::Other => text,
     }
-}
-
-/// Returns the prefix that the journal understands, see sd-daemon(3).
-fn priority(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "<3>",
-        Level::WARN => "<4>",
-        Level::INFO => "<6>",
-        _ => "<7>",
-    }
-}
-
-fn prefix_lines(text: &str, prefix: &str) -> String {
-    let lines = text.lines();
-    lines.map(|line| format!("{prefix}{line}\n")).collect()
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {
@@ -225,20 +179,5 @@ mod tests {
         ] {
             assert!(filter(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn each_line_for_the_journal_begins_with_its_priority() {
-        let rows = [
-            (Level::ERROR, "<3>a\n<3>b\n"),
-            (Level::WARN, "<4>a\n<4>b\n"),
-            (Level::INFO, "<6>a\n<6>b\n"),
-            (Level::DEBUG, "<7>a\n<7>b\n"),
-            (Level::TRACE, "<7>a\n<7>b\n"),
-        ];
-        for (level, expect) in rows {
-            assert_eq!(prefix_lines("a\nb\n", priority(level)), expect);
-        }
-        assert_eq!(mark_as_error("no"), "<3>no\n");
     }
 }

@@ -2,8 +2,11 @@
 //! journal gets.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -308,6 +311,28 @@ fn lines_for_the_journal_have_a_priority_and_no_time() {
     assert_eq!(to_run_result(command.output().unwrap()).code, 78);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("<3>maitred: "), "{text}");
+}
+
+/// Standard error is a socket, as systemd makes it, and there is no journal that takes entries.
+#[test]
+fn without_the_socket_of_the_journal_lines_have_a_priority() {
+    if Path::new("/run/systemd/journal/socket").exists() {
+        // Then the entry goes to the journal of this machine, where the test cannot read it.
+        return;
+    }
+    let fixture = BinaryFixture::new("v2");
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let file = fs::File::from(OwnedFd::from(theirs));
+    let at = file.metadata().unwrap();
+    let mut command = fixture.command(&["credits", "grant", "ann@example.com", "3"]);
+    command.env("JOURNAL_STREAM", format!("{}:{}", at.dev(), at.ino()));
+    command.stderr(Stdio::from(file)).stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+    drop(command);
+    let mut text = String::new();
+    ours.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("<6>"), "{text}");
+    assert!(text.contains("command=\"credits grant\""), "{text}");
 }
 
 #[test]
