@@ -151,10 +151,7 @@ fn format_target(target: &NotifyTargetView, at: &dyn Fn(&str) -> String) -> Stri
     let name = &target.name;
     let mut text = match target.waiting_commits {
         0 => format!("{name}: nothing waits"),
-        waiting => format!(
-            "{name}: {} not yet told of",
-            format_count(waiting, "commit")
-        ),
+        waiting => format!("{name}: {} waiting", format_count(waiting, "commit")),
     };
     if let Some(since) = &target.failing_since {
         let error = target.last_error.as_deref().unwrap_or("unknown");

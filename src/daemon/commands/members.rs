@@ -378,12 +378,13 @@ mod tests {
             assert_eq!(refusal.code, "usage", "{refusal}");
             assert!(refusal.text.contains(expect), "{refusal}");
         }
-        let nobody = AccountSetCommand {
+        let of_missing_account = AccountSetCommand {
             account: "al@example.com".to_owned(),
             no_tier: true,
             ..AccountSetCommand::default()
         };
-        let refusal = set_attributes(&mut store, now(), &nobody).expect_err("there is no account");
+        let refusal = set_attributes(&mut store, now(), &of_missing_account)
+            .expect_err("there is no account");
         assert_eq!(refusal.code, "not-found");
         assert_eq!(store.head(), head);
     }

@@ -203,7 +203,7 @@ mod tests {
             account: None,
             ..failing(&[("member", ReasonCode::UnknownBooker)])
         };
-        let nobody = Request {
+        let without_booker = Request {
             booker: None,
             account: None,
             ..failing(&[("booker", ReasonCode::NoBooker)])
@@ -229,7 +229,7 @@ mod tests {
             ),
             (2, stranger.clone(), Confirm, &["unknown-booker"]),
             (2, stranger, Decline, &[]),
-            (2, nobody, Confirm, &["no-booker"]),
+            (2, without_booker, Confirm, &["no-booker"]),
             (
                 2,
                 failing(&[("free-of-charge", ReasonCode::Priced)]),

@@ -125,8 +125,8 @@ pub fn notification_of_fact(
     })
 }
 
-/// Returns true if a member should be told of a low balance. `was_told`: the member was told, and
-/// since then no taking of credits left enough.
+/// Returns true if a member should get a notification of a low balance. `was_told`: the member got
+/// one, and since then no taking of credits left enough.
 pub fn is_news_of_low_balance(before: Credits, low_balance: Credits, was_told: bool) -> bool {
     // Credits that came back in between make a fall below the threshold news again.
     !was_told || before >= low_balance
@@ -189,7 +189,7 @@ fn decision(outcome: DecisionOutcome, records: &RelatedRecords) -> Option<Notifi
 }
 
 /// Returns true if this fact put the booking on the list. A fact that only updates the item, and
-/// one whose item was listed again later, is not told of.
+/// one whose item was listed again later, gives no notification.
 fn listed(at: Time, code: UnresolvedCode, records: &RelatedRecords) -> bool {
     let mut items = records.unresolved.iter();
     items

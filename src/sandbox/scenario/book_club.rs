@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(
             uids.len(),
             first.world.bookings().len(),
-            "each row is told of once"
+            "each row is reported once"
         );
         let purposes: BTreeSet<&str> = first.bookings.iter().map(|told| told.purpose).collect();
         assert_eq!(purposes.len(), first.bookings.len());

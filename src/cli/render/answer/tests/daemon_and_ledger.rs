@@ -113,9 +113,9 @@ fn status_tells_what_the_targets_of_notifications_have_received() {
         .collect();
     insta::assert_snapshot!(shown.join("\n"), @r"
     notify      operators: nothing waits
-    notify      crm: 12 commits not yet told of; fails since 2026-12-01 07:00:00 UTC (2 hours ago):
-                it answered 500; 2 notifications dropped, the last one decision 9d3a9e6c at
-                2026-12-01 06:00 UTC
+    notify      crm: 12 commits waiting; fails since 2026-12-01 07:00:00 UTC (2 hours ago): it
+                answered 500; 2 notifications dropped, the last one decision 9d3a9e6c at 2026-12-01
+                06:00 UTC
     dead man    last called 2026-12-01 08:59:51 UTC (9 seconds ago); fails: it answered 503
     ");
 }
