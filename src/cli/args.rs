@@ -201,10 +201,13 @@ Examples:
   maitred init --config config.toml --store ledger"
     )]
     Init(InitArgs),
-    /// Print completions for a shell
+    /// Print the script that completes commands, options and values in a shell
     #[command(
         display_order = 21,
         after_help = "\
+The script asks maitred for each completion, so it also knows accounts and bookings, if the user may read
+the ledger. Print it again after an update of maitred.
+
 Example:
   maitred completions bash > /etc/bash_completion.d/maitred"
     )]
@@ -217,12 +220,12 @@ Example:
     #[command(
         display_order = 22,
         after_help = "\
+The page of the configuration, maitred-config(5), goes to the directory man5 next to DIR if DIR is named
+man1, and otherwise into DIR.
+
 Example:
   maitred man /usr/local/share/man/man1"
     )]
-The page of the configuration, maitred-config(5), goes to the directory man5 beside DIR if DIR is named
-man1, and otherwise into DIR.
-
     Man {
         /// The directory; it is made when it is not there
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

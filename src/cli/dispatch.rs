@@ -24,6 +24,9 @@ use crate::daemon::telemetry;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    if completions::answer_shell() {
+        return ExitCode::SUCCESS;
+    }
     let args = match command_line::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(ParseStop::Print(text)) => {
