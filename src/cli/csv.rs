@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use self::records::CsvRecords;
 use super::credits;
 use super::time::{self, TimeError, TimeMeaning};
-use crate::control::protocol::ImportRow;
+use crate::control::protocol::credits::ImportRow;
 
 pub mod formula;
 mod records;

@@ -6,7 +6,8 @@ use super::execute::execute;
 use super::export;
 use crate::config::model::Config;
 use crate::control::exit;
-use crate::control::protocol::{Command, CommandResult, DecisionQuery, Refusal};
+use crate::control::protocol::decisions::DecisionQuery;
+use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::page::context::{LinkTarget, ViewContext};
 use crate::page::report::{MAX_ROWS, ReportData, render_report};
 

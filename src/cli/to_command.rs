@@ -15,8 +15,9 @@ use super::args::passes::EvaluateArgs;
 use super::csv;
 use super::time::{self, TimeContext, TimeMeaning};
 use crate::control::protocol::account::AccountSetCommand;
+use crate::control::protocol::credits::ImportProblem;
 use crate::control::protocol::ledger::LedgerMoveCommand;
-use crate::control::protocol::{self, Command, ImportProblem, Refusal, review};
+use crate::control::protocol::{self, Command, Refusal, review};
 
 /// How many accounts one command asks for.
 pub const EXPORT_PAGE_SIZE: u32 = 1_000;
@@ -54,19 +55,21 @@ pub fn build_command(
             build_credits_command(credits, read_time_context, read_file)
         }
         StoreCommand::Account(account) => build_account_command(account, read_pin),
-        StoreCommand::Decisions(args) => Ok(Command::Decisions(protocol::DecisionQuery {
-            since: parse_time_flag(
-                args.since.as_deref(),
-                "--since",
-                TimeMeaning::Since,
-                read_time_context,
-            )?,
-            limit: args.limit,
-            booker: args.booker.clone(),
-            gate: args.gate.clone(),
-            outcome: args.outcome.map(|outcome| outcome.as_str().to_owned()),
-            after: None,
-        })),
+        StoreCommand::Decisions(args) => {
+            Ok(Command::Decisions(protocol::decisions::DecisionQuery {
+                since: parse_time_flag(
+                    args.since.as_deref(),
+                    "--since",
+                    TimeMeaning::Since,
+                    read_time_context,
+                )?,
+                limit: args.limit,
+                booker: args.booker.clone(),
+                gate: args.gate.clone(),
+                outcome: args.outcome.map(|outcome| outcome.as_str().to_owned()),
+                after: None,
+            }))
+        }
         StoreCommand::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
         }),
@@ -85,7 +88,7 @@ pub fn build_command(
         }),
         StoreCommand::Unresolved(args) => Ok(build_unresolved_command(args)),
         StoreCommand::Status(_) => Ok(Command::Status {}),
-        StoreCommand::Pause(args) => Ok(Command::Pause(protocol::PauseCommand {
+        StoreCommand::Pause(args) => Ok(Command::Pause(protocol::status::PauseCommand {
             gate: args.gate.clone(),
             seconds: args.length.map(|length| length.as_secs()),
             reason: args.reason.clone(),
@@ -122,7 +125,7 @@ fn build_credits_command(
 ) -> Result<Command, Refusal> {
     match credits {
         CreditsArgs::Grant(args) => build_grant(args, read_time_context),
-        CreditsArgs::Revoke(args) => Ok(Command::Revoke(protocol::RevokeCommand {
+        CreditsArgs::Revoke(args) => Ok(Command::Revoke(protocol::credits::RevokeCommand {
             account: args.account.clone(),
             credits: args.credits,
             reason: args.reason.clone(),
@@ -247,7 +250,7 @@ fn build_grant(
     args: &GrantArgs,
     read_time_context: ReadTimeContext<'_>,
 ) -> Result<Command, Refusal> {
-    Ok(Command::Grant(protocol::GrantCommand {
+    Ok(Command::Grant(protocol::credits::GrantCommand {
         account: args.account.clone(),
         credits: args.credits,
         expires: parse_time_flag(

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key_names::RenamedKey;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::{calendar_value, value};
 use crate::domain::criteria::access_list::{
     AccessEntry, AccessSubject, AddressNormalization, MAX_ACCESS_ENTRIES,

@@ -11,7 +11,8 @@ use super::key::Affects::{Decisions, Operation};
 use super::key::KeyValue::{Default, Example};
 use super::key::{KeyRow, ReadContext, Section};
 use super::model::Config;
-use super::reader::{KEY_ADVICE, TomlTable, TomlValue};
+use super::reader::toml_value::TomlValue;
+use super::reader::{KEY_ADVICE, TomlTable};
 use super::value;
 use super::value_type::{
     DurationRange, EmptyForNone, FieldAt, FilePath, Keywords, SHARE, SecretFile, SpecialType,

@@ -8,7 +8,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::recurrence::{self, CronExpression, CronExpressionError, Recurrence};
 use super::value;
 use crate::domain::name_distance;

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value;
 use super::value_type::SpecialType;
 use crate::domain::criteria::cap::{Cap, CapPeriod, MAX_CAPS, PERIODS, strictest_cap};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::secret_detection;
 use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::{Expression, MIN_STACK_BYTES};

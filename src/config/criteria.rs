@@ -9,7 +9,8 @@ use super::key::Affects::Decisions;
 use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext};
 use super::on_violation::{EFFECT, PERMANENT_EFFECT};
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value_type::{EmptyForNone, FieldAt, Keywords, SpecialField, SpecialType};
 use super::{access_list, cap, time_window, value};
 use crate::domain::criteria::gate_criteria::{

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::value;
 use crate::domain::id::{EventTypeId, EventTypeKey, MAX_NAME};
 

@@ -6,7 +6,8 @@ use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
 use super::key_names::RenamedKey;
 use super::model::Config;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value_type::{
     FLAG, FieldAt, Keywords, NumberRange, SpecialField, SpecialType, ZeroForNone,
 };

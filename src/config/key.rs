@@ -9,7 +9,8 @@ use toml::de::DeTable;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key_names::RenamedKey;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::id::EventTypeKey;
 

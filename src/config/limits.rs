@@ -11,7 +11,7 @@ use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
 use super::key_names::RenamedKey;
 use super::model::Config;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::value;
 use super::value_type::{DurationRange, FieldAt, NumberRange, SpecialType};
 use crate::domain::gate::DeclineLimit;

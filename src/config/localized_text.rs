@@ -7,7 +7,7 @@ use super::key::Affects::Decisions;
 use super::key::KeyValue::Example;
 use super::key::{KeyField, KeyRow, ReadContext, Section};
 use super::model::Config;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::value_type::SpecialType;
 use super::{compile, secret_detection};
 use crate::domain::decision::ReasonCode;

@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::ReadContext;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::value::is_local;
 use super::{secret_detection, value};
 use crate::domain::lookup::ADDRESS_PLACEHOLDER;

@@ -16,7 +16,8 @@ use super::notify_target::{
     COMMAND_EXAMPLE, SECRET_ADVICE, TransportDraft, check_transport, read_kinds, read_mail_address,
     read_mail_addresses, read_mail_server, read_mail_user, read_name, read_post_url,
 };
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value;
 use super::value_type::{
     DurationRange, FLAG, FieldAt, NumberRange, Optional, SecretFile, SpecialType,

@@ -7,7 +7,8 @@ use reqwest::Url;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::ReadContext;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::secret_detection;
 use super::value::is_local;
 use crate::domain::id::Address;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::value;
 use super::value_type::SpecialType;
 use crate::domain::criteria::on_violation::{OnViolation, Wait};

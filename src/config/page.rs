@@ -9,7 +9,8 @@ use super::key::Affects::Operation;
 use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
 use super::model::Config;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value_type::{EmptyForNone, FLAG, FieldAt, SpecialType};
 
 /// Most addresses under which browsers reach the page: one for each proxy or tunnel.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::event_type;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::time_window;
 use super::value;
 use crate::domain::criteria::price::{MAX_PRICES, Price};

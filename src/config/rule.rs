@@ -7,7 +7,7 @@ use super::key::Affects::Decisions;
 use super::key::KeyValue::{Default, Example, Required};
 use super::key::{KeyRow, ReadContext, Section, Setting};
 use super::on_violation::EFFECT;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::value_type::{FieldAt, Optional, SpecialType};
 use super::{compile, localized_text, value};
 use crate::domain::criteria::custom_rule::Rule;

@@ -7,7 +7,8 @@ use super::key::Affects::Operation;
 use super::key::KeyValue::Default;
 use super::key::{KeyRow, ReadContext, Section};
 use super::model::{Config, StoreConfig};
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value;
 use super::value_type::{FieldAt, FilePath, SpecialField};
 

@@ -4,7 +4,8 @@ use chrono::NaiveTime;
 use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::{TomlTable, TomlValue};
+use super::reader::TomlTable;
+use super::reader::toml_value::TomlValue;
 use super::value::set;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::name_distance;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use crate::domain::id::{MAX_NAME, domain_to_ascii};
 use crate::domain::time::Span;
 

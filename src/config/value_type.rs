@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::diagnostic_collector::DiagnosticCollector;
 use super::key::{KeyField, ReadContext};
-use super::reader::TomlValue;
+use super::reader::toml_value::TomlValue;
 use super::secret_detection;
 use super::value::{self, format_duration};
 use crate::domain::secret_path::SecretPath;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::protocol::FindingView;
+use super::protocol::decisions::FindingView;
 
 /// The results of all cases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

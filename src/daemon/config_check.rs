@@ -7,7 +7,7 @@ use crate::calcom::call_observer::CallObserver;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::parse::Loaded;
 use crate::control::exit;
-use crate::control::protocol::CheckResultView;
+use crate::control::protocol::check::CheckResultView;
 use crate::domain::time::Clock;
 
 /// Returns a finding about the file as a result of the check.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::views;
-use crate::control::protocol::PassSummaryView;
+use crate::control::protocol::pass::PassSummaryView;
 use crate::domain::time::Time;
 
 /// The file's name in the state directory.

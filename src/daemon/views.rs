@@ -2,15 +2,17 @@
 
 use chrono::SecondsFormat;
 
+use crate::control::protocol::SCHEMA;
 use crate::control::protocol::account::{AccountView, GrantRecordView, LotView};
 use crate::control::protocol::charges::{ChangeView, ChargeView, WatchView};
+use crate::control::protocol::decisions::{CallView, DecisionView, FindingView};
+use crate::control::protocol::pass::{
+    BalanceView, PassSummaryView, PassView, ReasonView, StepView,
+};
+use crate::control::protocol::problem::ProblemView;
 use crate::control::protocol::review::{NotedRequestView, OperatorReviewView};
 use crate::control::protocol::status::WatchSummaryView;
 use crate::control::protocol::unresolved::{ResolvedView, UnresolvedItem, UnresolvedSummary};
-use crate::control::protocol::{
-    BalanceView, CallView, DecisionView, FindingView, PassSummaryView, PassView, ProblemView,
-    ReasonView, SCHEMA, StepView,
-};
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
 use crate::domain::entry_reason::EntryReason;

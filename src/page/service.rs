@@ -14,8 +14,9 @@ use super::metrics_source::MetricsSource;
 use super::origin::Origins;
 use super::sealed_name::NameSealer;
 use crate::control::exit;
+use crate::control::protocol::problem::ProblemView;
 use crate::control::protocol::status::PageLinkView;
-use crate::control::protocol::{ProblemView, Refusal, SCHEMA};
+use crate::control::protocol::{Refusal, SCHEMA};
 use crate::control::server::ReceivedCommand;
 
 /// The clock that gives the present time.

@@ -4,7 +4,8 @@
 
 use crate::fixture::pass_fixture::{PassFixture, step_outcome};
 use crate::fixture::steps::{BO, DIALECTS, START, add_fault, call_count, unresolved_items};
-use maitred::control::protocol::{CommandResult, ExplainView};
+use maitred::control::protocol::CommandResult;
+use maitred::control::protocol::decisions::ExplainView;
 use maitred::domain::dialect::Dialect;
 
 use maitred::daemon::commands::{decisions, unresolved};

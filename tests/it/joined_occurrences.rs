@@ -1,6 +1,7 @@
 //! What `explain` says about an occurrence that was added to a series whose request is open.
 
-use maitred::control::protocol::{CommandResult, ExplainView};
+use maitred::control::protocol::CommandResult;
+use maitred::control::protocol::decisions::ExplainView;
 use maitred::daemon::commands::decisions;
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::dialect::Dialect;

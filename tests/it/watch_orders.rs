@@ -409,7 +409,7 @@ async fn ended_bookings_are_read_once_between_audits() {
 #[tokio::test]
 async fn decisions_show_refunds_and_their_reasons() {
     use maitred::control::protocol::CommandResult;
-    use maitred::control::protocol::DecisionQuery;
+    use maitred::control::protocol::decisions::DecisionQuery;
     use maitred::daemon::commands::decisions::list;
     for moves in [false, true] {
         let mut fixture = PassFixture::new(Dialect::V2).await;

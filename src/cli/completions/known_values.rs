@@ -15,8 +15,10 @@ use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
 use crate::control::protocol::account::AccountView;
 use crate::control::protocol::charges::ListedChargeView;
+use crate::control::protocol::decisions::DecisionQuery;
+use crate::control::protocol::pass::StepView;
 use crate::control::protocol::unresolved::UnresolvedItem;
-use crate::control::protocol::{Command, CommandResult, DecisionQuery, StepView};
+use crate::control::protocol::{Command, CommandResult};
 use crate::daemon::{clock, offline};
 
 /// How long values are looked for. Longer, and the shell seems to hang. To read a ledger of more than
@@ -237,7 +239,11 @@ mod tests {
     #[test]
     fn without_a_configuration_there_are_no_values() {
         let folder = tempfile::tempdir().unwrap();
-        for kind in [CompletedValue::Account, CompletedValue::Gate, CompletedValue::OpenCharge] {
+        for kind in [
+            CompletedValue::Account,
+            CompletedValue::Gate,
+            CompletedValue::OpenCharge,
+        ] {
             assert_eq!(find(kind, &folder.path().join("none"), ""), []);
         }
     }

@@ -2,7 +2,8 @@
 
 use super::layout::{PageLayout, format_count, quote_title};
 use super::pass::format_booker;
-use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView};
+use crate::control::protocol::decisions::{DecisionView, DecisionsView, RefundView};
+use crate::control::protocol::pass::StepView;
 
 /// Renders a list of decisions as a table.
 pub fn render_decisions(view: &DecisionsView, page: &PageLayout) -> String {

@@ -5,8 +5,9 @@ use super::layout::{PageLayout, format_count};
 use super::pass::render_step;
 use super::review::format_operator_word;
 use super::unresolved;
+use crate::control::protocol::account::EntryView;
 use crate::control::protocol::charges::{ChargeView, ChargesView};
-use crate::control::protocol::{CallView, EntryView, EvaluateView, ExplainView, FindingView};
+use crate::control::protocol::decisions::{CallView, EvaluateView, ExplainView, FindingView};
 
 /// Renders everything that is known about a booking.
 pub fn render_explanation(view: &ExplainView, page: &PageLayout) -> String {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::layout::{PageLayout, capitalize, format_count, quote_title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
-use crate::control::protocol::{PassSummaryView, PassView, ProblemView, StepView};
+use crate::control::protocol::pass::{PassSummaryView, PassView, StepView};
+use crate::control::protocol::problem::ProblemView;
 
 /// The most requests left as they are that are shown individually.
 const MAX_LEFT_SHOWN: usize = 20;

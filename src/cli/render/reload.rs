@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::layout::{PageLayout, format_count};
-use crate::control::protocol::CheckResultView;
+use crate::control::protocol::check::CheckResultView;
 use crate::control::protocol::status::ReloadView;
 
 /// Renders what a reload changed, or what is wrong with the configuration.

@@ -2,7 +2,7 @@
 
 use super::layout::{PageLayout, format_count};
 use super::unresolved;
-use crate::control::protocol::PassSummaryView;
+use crate::control::protocol::pass::PassSummaryView;
 use crate::control::protocol::status::{
     DeadManView, FailingView, NotifyTargetView, PageLinkView, PauseView, StatusView, WaitingView,
     WatchStatus,

@@ -6,7 +6,7 @@ use super::super::args::Verb;
 use super::super::command_line;
 use super::*;
 use crate::control::exit;
-use crate::control::protocol::ImportRow;
+use crate::control::protocol::credits::ImportRow;
 use crate::daemon::commands::operator_log::command_name;
 
 #[expect(clippy::unnecessary_wraps, reason = "the real one reads a file")]
@@ -89,7 +89,7 @@ fn words_become_commands() {
         ),
         (
             "pause --reason ill",
-            Command::Pause(protocol::PauseCommand {
+            Command::Pause(protocol::status::PauseCommand {
                 gate: None,
                 seconds: None,
                 reason: owned("ill"),
@@ -97,7 +97,7 @@ fn words_become_commands() {
         ),
         (
             "pause --for 2h --gate club --reason ill",
-            Command::Pause(protocol::PauseCommand {
+            Command::Pause(protocol::status::PauseCommand {
                 gate: some_owned("club"),
                 seconds: Some(7_200),
                 reason: owned("ill"),
@@ -181,7 +181,7 @@ fn words_become_commands() {
         ),
         (
             "credits grant bo@example.com 4",
-            Command::Grant(protocol::GrantCommand {
+            Command::Grant(protocol::credits::GrantCommand {
                 new: false,
                 account: bo(),
                 credits: 4,
@@ -192,7 +192,7 @@ fn words_become_commands() {
         ),
         (
             "credits grant bo@example.com 4 --expires 2026-12-31 --reason dues --reference r1",
-            Command::Grant(protocol::GrantCommand {
+            Command::Grant(protocol::credits::GrantCommand {
                 new: false,
                 account: bo(),
                 credits: 4,
@@ -203,7 +203,7 @@ fn words_become_commands() {
         ),
         (
             "credits grant bo@example.com 4 --expires 30d",
-            Command::Grant(protocol::GrantCommand {
+            Command::Grant(protocol::credits::GrantCommand {
                 new: false,
                 account: bo(),
                 credits: 4,
@@ -214,7 +214,7 @@ fn words_become_commands() {
         ),
         (
             "credits revoke bo@example.com 2 --reason mistake --reference r2",
-            Command::Revoke(protocol::RevokeCommand {
+            Command::Revoke(protocol::credits::RevokeCommand {
                 account: bo(),
                 credits: 2,
                 reason: some_owned("mistake"),
@@ -271,22 +271,22 @@ fn words_become_commands() {
         ),
         (
             "decisions",
-            Command::Decisions(protocol::DecisionQuery {
+            Command::Decisions(protocol::decisions::DecisionQuery {
                 limit: 50,
-                ..protocol::DecisionQuery::default()
+                ..protocol::decisions::DecisionQuery::default()
             }),
         ),
         (
             "decisions --since 7d --limit 9",
-            Command::Decisions(protocol::DecisionQuery {
+            Command::Decisions(protocol::decisions::DecisionQuery {
                 since: some_owned("2026-11-24T09:00:00Z"),
                 limit: 9,
-                ..protocol::DecisionQuery::default()
+                ..protocol::decisions::DecisionQuery::default()
             }),
         ),
         (
             "decisions --booker bo@example.com --gate club --outcome declined",
-            Command::Decisions(protocol::DecisionQuery {
+            Command::Decisions(protocol::decisions::DecisionQuery {
                 since: None,
                 limit: 50,
                 booker: Some(bo()),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use crate::config::diagnostic_collector::DiagnosticCollector;
-use crate::config::reader::TomlValue;
+use crate::config::reader::toml_value::TomlValue;
 use crate::domain::booking::Answer;
 
 /// Reads a table of free keys into values as Cal.com's JSON would hold them.

@@ -3,7 +3,8 @@
 use super::model::CaseExpectation;
 use super::relative_time;
 use crate::config::diagnostic_collector::DiagnosticCollector;
-use crate::config::reader::{TomlTable, TomlValue};
+use crate::config::reader::TomlTable;
+use crate::config::reader::toml_value::TomlValue;
 use crate::domain::decision::{MAX_CREDITS, REASON_CODES, ReasonCode};
 use crate::domain::name_distance;
 

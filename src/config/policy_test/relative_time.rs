@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use super::model::CaseTime;
 use crate::config::calendar_value;
 use crate::config::diagnostic_collector::DiagnosticCollector;
-use crate::config::reader::TomlValue;
+use crate::config::reader::toml_value::TomlValue;
 use crate::domain::time::Span;
 
 /// The largest distance from `now`. Ten years are enough for every example, and every sum of such

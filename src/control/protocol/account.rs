@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::EntryView;
-
 /// Changes to what rules may read; what is not named stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -220,4 +218,32 @@ pub struct StatementView {
     pub next: Option<String>,
     /// The account as it is now.
     pub balance: AccountView,
+}
+
+/// One fact, as a line for people and as separate fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryView {
+    /// The number of the commit that wrote the fact.
+    pub sequence: u64,
+    /// When the fact was written. RFC 3339 in UTC.
+    pub at: String,
+    /// `grant`, `hold`, `post`, `void`, `refund`, `move`, `revoke`, `expire`, `decided`, `called`,
+    /// `settled`, `closed`, …
+    pub kind: String,
+    /// How many credits the fact moves; absent for other facts.
+    pub credits: Option<u64>,
+    /// The uid of the booking that the fact is about; absent when it is about no booking.
+    pub booking: Option<String>,
+    /// The booking's title and start, where a statement shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// When the booking starts. RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// In a statement: the account's balance right after this entry, including lots that have
+    /// expired since and are not written off yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<u64>,
+    /// The fact as text for people.
+    pub text: String,
 }

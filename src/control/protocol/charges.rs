@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ProblemView;
+use super::problem::ProblemView;
 use super::unresolved::UnresolvedSummary;
 
 /// What the watch found and did about bookings after their decision.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ReasonView, StepView};
+use super::pass::{ReasonView, StepView};
 
 /// An operator's decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::check::CheckResultView;
+use super::pass::PassSummaryView;
+use super::problem::ProblemView;
 use super::unresolved::UnresolvedSummary;
-use super::{CheckResultView, PassSummaryView, ProblemView};
 
 /// What a running daemon does, what comes next, and what needs an operator's attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,4 +262,18 @@ pub struct FailingView {
     /// Why the next call waits, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
+}
+
+/// A pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseCommand {
+    /// The gate; absent: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// After how many seconds the pause ends by itself; absent: `resume` ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Why; recorded in the ledger.
+    pub reason: String,
 }

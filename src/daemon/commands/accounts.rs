@@ -1,8 +1,8 @@
 //! The commands that show accounts and what became of their credits.
 
 use super::parse;
-use crate::control::protocol::account::{AccountsView, StatementView};
-use crate::control::protocol::{CommandResult, EntryView, Refusal, SCHEMA};
+use crate::control::protocol::account::{AccountsView, EntryView, StatementView};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::decision::Credits;

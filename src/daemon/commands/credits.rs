@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::{parse, similar_names};
 use crate::control::protocol::account::GrantsView;
-use crate::control::protocol::{CommandResult, GrantCommand, Refusal, RevokeCommand, SCHEMA};
+use crate::control::protocol::credits::{GrantCommand, RevokeCommand};
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;

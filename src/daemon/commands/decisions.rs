@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::parse;
-use crate::control::protocol::unresolved::UnresolvedItem;
-use crate::control::protocol::{
-    CommandResult, DecisionQuery, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA,
+use crate::control::protocol::decisions::{
+    DecisionQuery, DecisionView, DecisionsView, ExplainView,
 };
+use crate::control::protocol::unresolved::UnresolvedItem;
+use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::decision::{Decision, DecisionOutcome};
 use crate::domain::fact::{Fact, RequestFact};

@@ -63,7 +63,7 @@ mod tests {
     use super::super::{credits, import, members};
     use super::*;
     use crate::control::protocol::account::AccountSetCommand;
-    use crate::control::protocol::{GrantCommand, ImportRow, RevokeCommand};
+    use crate::control::protocol::credits::{GrantCommand, ImportRow, RevokeCommand};
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 

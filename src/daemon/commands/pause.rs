@@ -2,7 +2,8 @@
 //! a restart, and a run from a timer respects it.
 
 use super::{ledger, parse, status};
-use crate::control::protocol::{CommandResult, PauseCommand, Refusal};
+use crate::control::protocol::status::PauseCommand;
+use crate::control::protocol::{CommandResult, Refusal};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
 use crate::domain::ledger_state::LedgerFact;

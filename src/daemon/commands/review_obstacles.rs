@@ -3,7 +3,8 @@
 //! account that is not there (`domain::evaluation::operator_review`).
 
 use super::parse;
-use crate::control::protocol::{ReasonView, Refusal};
+use crate::control::protocol::Refusal;
+use crate::control::protocol::pass::ReasonView;
 use crate::domain::account::Account;
 use crate::domain::decision::ReasonCode;
 use crate::domain::evaluation::built_in_rule::ReasonTrait;

@@ -1,6 +1,6 @@
 //! Shared by the tests of the commands: an instant, a store in memory, and a noted request.
 
-use crate::control::protocol::GrantCommand;
+use crate::control::protocol::credits::GrantCommand;
 use crate::domain::booking::BookingRef;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::{Decision, Reason, ReasonCode};

@@ -8,7 +8,7 @@ use super::event_type;
 use crate::calcom::port::{BookingFilter, Calendar, CallError, CurrentUser, clock_difference};
 use crate::config::model::{Config, StoreConfig};
 use crate::control::exit;
-use crate::control::protocol::CheckResultView;
+use crate::control::protocol::check::CheckResultView;
 use crate::daemon::store_access;
 use crate::domain::booking::EventType;
 use crate::domain::criteria::global_policy::GlobalPolicy;

@@ -1,7 +1,7 @@
 //! One finding: its severity, its subject, and what to do.
 
 use crate::control::exit;
-use crate::control::protocol::CheckResultView;
+use crate::control::protocol::check::CheckResultView;
 
 /// Returns a result without a finding.
 pub fn ok(subject: &str, text: impl Into<String>) -> CheckResultView {

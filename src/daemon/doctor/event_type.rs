@@ -3,7 +3,7 @@
 //! this key.
 
 use super::check_result::{error, ok, warning};
-use crate::control::protocol::CheckResultView;
+use crate::control::protocol::check::CheckResultView;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::global_policy::GlobalPolicy;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::control::protocol::ProblemView;
+use crate::control::protocol::problem::ProblemView;
 use crate::daemon::views;
 use crate::domain::decision::ReasonCode;
 use crate::domain::id::EventTypeId;

@@ -3,9 +3,10 @@
 use tokio::sync::oneshot;
 
 use super::Loop;
+use crate::control::protocol::problem::ProblemView;
 use crate::control::protocol::status::{AttentionCounts, StatusView, WatchStatus};
 use crate::control::protocol::unresolved::UnresolvedSummary;
-use crate::control::protocol::{CommandResult, ProblemView, SCHEMA, SocketResponse};
+use crate::control::protocol::{CommandResult, SCHEMA, SocketResponse};
 use crate::daemon::commands::{parse, status};
 use crate::daemon::metrics::registry::METRICS_FILE;
 use crate::daemon::{health, service_manager, views};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::format_time;
-use crate::control::protocol::{EntryView, RefundView};
+use crate::control::protocol::account::EntryView;
+use crate::control::protocol::decisions::RefundView;
 use crate::domain::account::sum_credits;
 use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact, UnresolvedFact};
 use crate::domain::ledger_state::LedgerFact;

@@ -5,7 +5,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::request;
-use crate::control::protocol::{DecisionQuery, DecisionsView, Refusal};
+use crate::control::protocol::Refusal;
+use crate::control::protocol::decisions::{DecisionQuery, DecisionsView};
 use crate::page::context::{LinkTarget, ViewContext, format_count};
 use crate::page::sealed_name::NameSealer;
 use crate::page::table::{number, pages, table, text};

@@ -4,9 +4,10 @@
 use maud::{Markup, html};
 
 use super::{request, unresolved};
+use crate::control::protocol::account::EntryView;
 use crate::control::protocol::charges::ChargeView;
-use crate::control::protocol::{
-    CallView, DecisionView, EntryView, ExplainView, FindingView, RefundView,
+use crate::control::protocol::decisions::{
+    CallView, DecisionView, ExplainView, FindingView, RefundView,
 };
 use crate::page::context::{ViewContext, format_count, quote_title};
 use crate::page::table::{Badge, Column, badge, number, table, text, values};

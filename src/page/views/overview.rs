@@ -3,9 +3,10 @@
 use maud::{Markup, html};
 
 use super::request;
+use crate::control::protocol::Command;
+use crate::control::protocol::pass::PassSummaryView;
 use crate::control::protocol::review::ReviewsView;
 use crate::control::protocol::status::{StatusView, WatchStatus};
-use crate::control::protocol::{Command, PassSummaryView};
 use crate::page::context::{ViewContext, format_count};
 use crate::page::table::{Badge, badge, table, text, values};
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::control::protocol::{ReasonView, StepView};
+use crate::control::protocol::pass::{ReasonView, StepView};
 use crate::page::context::{ViewContext, show_name};
 use crate::page::table::{Badge, badge};
 

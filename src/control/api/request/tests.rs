@@ -3,9 +3,11 @@
 use hyper::StatusCode;
 
 use super::*;
+use crate::control::protocol::DEFAULT_LIMIT;
 use crate::control::protocol::account::AccountSetCommand;
+use crate::control::protocol::credits::{GrantCommand, ImportRow};
+use crate::control::protocol::decisions::DecisionQuery;
 use crate::control::protocol::review::{ReviewAnswer, ReviewCommand};
-use crate::control::protocol::{DEFAULT_LIMIT, DecisionQuery, GrantCommand, ImportRow};
 
 fn read_again(request: &CommandRequest) -> Result<Command, HttpRefusal> {
     let (path, query) = match request.target.split_once('?') {

@@ -1,0 +1,70 @@
+//! Credits that an operator gives or takes back, one by one or from a file.
+
+use serde::{Deserialize, Serialize};
+
+/// A grant of credits to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantCommand {
+    /// The account's name, or an alias; a name without an account opens the account.
+    pub account: String,
+    /// How many credits are granted; at least 1.
+    pub credits: u64,
+    /// RFC 3339; absent: the grant never expires.
+    pub expires: Option<String>,
+    /// Why; absent: a default text is recorded.
+    pub reason: Option<String>,
+    /// Absent: a reference is generated, and the command is not safe to repeat.
+    pub reference: Option<String>,
+    /// Open the account even if its name is nearly that of another one.
+    #[serde(default)]
+    pub new: bool,
+}
+
+/// Credits that are taken back from an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeCommand {
+    /// The account's name, or an alias.
+    pub account: String,
+    /// How many credits are taken back; at least 1.
+    pub credits: u64,
+    /// Why; absent: a default text is recorded.
+    pub reason: Option<String>,
+    /// Absent: a reference is generated, and the command is not safe to repeat.
+    pub reference: Option<String>,
+}
+
+/// One row of an import, with its line number in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRow {
+    /// The number of the line in the file.
+    pub line: u64,
+    /// The account's name, or an alias; a name without an account opens the account.
+    pub account: String,
+    /// How many credits are granted. A row with 0 credits only opens the account.
+    pub credits: u64,
+    /// RFC 3339; absent: the grant never expires.
+    pub expires: Option<String>,
+    /// Why; absent: a default text is recorded.
+    pub reason: Option<String>,
+    /// The reference of the grant. A row whose reference is recorded already grants nothing.
+    pub reference: String,
+    /// The account's new tier; absent: the tier stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// The account's new tags; empty: the tags stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// What is wrong with one line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportProblem {
+    /// The number of the line in the file.
+    pub line: u64,
+    /// What is wrong, and what to do, as text for an operator.
+    pub text: String,
+}
