@@ -44,3 +44,12 @@ campaign-month days="30":
 # Writes the schemas of docs/formats again after a change of the types.
 schemas:
     MAITRED_WRITE_DOCS=1 cargo test --test docs schemas
+
+# Builds the package of Debian; needs cargo-deb and cargo-auditable.
+package:
+    packaging/deb.sh
+
+# Writes the tree of the container and builds its image; needs buildah.
+container:
+    packaging/container-root.sh target/dist/maitred target/container
+    buildah build --isolation=chroot --tag maitred .

@@ -4,8 +4,8 @@
 
 mod api;
 mod formats;
-mod output;
-mod page;
+pub mod output;
+pub mod page;
 mod runner;
 mod schema;
 
@@ -188,8 +188,15 @@ fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
 /// Checks that paths which a page shows as code exist.
 #[test]
 fn every_path_that_a_page_names_is_there() {
-    const FOLDERS: [&str; 7] = [
-        "src/", "tests/", "docs/", "fuzz/", "benches/", "systemd/", ".ci/",
+    const FOLDERS: [&str; 8] = [
+        "src/",
+        "tests/",
+        "docs/",
+        "fuzz/",
+        "benches/",
+        "systemd/",
+        "packaging/",
+        ".ci/",
     ];
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();

@@ -4,12 +4,15 @@
 //! - A block whose fence names a file (```` ```toml config.toml ````) is the text of that file.
 //! - `<!-- not run: REASON -->` on the line above a console block: the commands need something that
 //!   a test does not have. They are only checked for syntax.
+//! - `<!-- machine: REASON -->` likewise: the commands are run on a machine of the test's own
+//!   (`tests/docs/package/first_decision.rs`).
 //! - `<!-- exit: CODE -->` on the line above a console block: its last command ends with that code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const NOT_RUN_MARK: &str = "<!-- not run: ";
+const MACHINE_MARK: &str = "<!-- machine: ";
 const EXIT_MARK: &str = "<!-- exit: ";
 const END_OF_MARK: &str = " -->";
 
@@ -30,7 +33,10 @@ pub struct Block {
     pub text: String,
     /// The line of the fence, counted from 1.
     pub line: usize,
+    /// Why the block is not run by the test of its page.
     pub not_run: Option<String>,
+    /// Why the block is run on a machine of the test's own.
+    pub machine: Option<String>,
     pub exit: i32,
 }
 
@@ -112,7 +118,8 @@ fn begin_block(fence: &str, line: usize, above: &str) -> Block {
         file: words.next(),
         text: String::new(),
         line,
-        not_run: mark(NOT_RUN_MARK),
+        not_run: mark(NOT_RUN_MARK).or_else(|| mark(MACHINE_MARK)),
+        machine: mark(MACHINE_MARK),
         exit: mark(EXIT_MARK).map_or(0, |code| code.parse().unwrap()),
     }
 }

@@ -34,7 +34,7 @@ const IDIOMS: [(&str, &str); 24] = [
 
 /// Where the idioms are refused: Markdown pages, the comments of all other files, and the texts of
 /// the library that are not in tests.
-const PLAIN_LANGUAGE_PLACES: [&str; 11] = [
+const PLAIN_LANGUAGE_PLACES: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -42,6 +42,7 @@ const PLAIN_LANGUAGE_PLACES: [&str; 11] = [
     "CHANGELOG.md",
     "config.toml",
     "systemd",
+    "packaging",
     "docs",
     "src",
     "tests",
