@@ -53,3 +53,7 @@ package:
 container:
     packaging/container-root.sh target/dist/maitred target/container
     buildah build --isolation=chroot --tag maitred .
+
+# Writes the bill of materials; needs cargo-cyclonedx.
+sbom:
+    packaging/sbom.sh
