@@ -7,7 +7,7 @@ use super::error_chain::error_chain;
 use super::failure::Failure;
 use super::ownership;
 use crate::config::model::StoreConfig;
-use crate::domain::progress::Progress;
+use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::time::Time;
 use crate::store::log::commit_reader::CommitReader;
 use crate::store::log::reader::LogReader;
@@ -130,9 +130,11 @@ pub fn log_notice(notice: &OpenNotice) {
     }
 }
 
-/// Logs the progress of a rebuild.
+/// Logs the progress of a rebuild. That the log is checked is no news: every start does that.
 pub fn log_progress(progress: Progress) {
-    if let Some(percent) = progress.percent() {
+    if progress.step != WorkStep::CheckLog
+        && let Some(percent) = progress.percent()
+    {
         tracing::info!("rebuilding from the log: {percent} %");
     }
 }

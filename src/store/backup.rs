@@ -35,7 +35,7 @@ const PARTIAL_NAME: &str = "log.partial";
 const FILE_MODE: u32 = 0o600;
 
 /// Bytes checked between two progress reports.
-const PROGRESS_EVERY: u64 = 8 * 1024 * 1024;
+const PROGRESS_EVERY: u64 = 1024 * 1024;
 
 /// A copy that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,13 +21,16 @@ use super::sled::projection::Projection;
 use super::store_directory;
 use super::torn_tail;
 use crate::domain::id::RequestId;
-use crate::domain::progress::Progress;
+use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::time::Time;
 
 /// A log of up to this many bytes is checked line by line at every opening, which takes some tens
 /// of milliseconds. In a longer log that was closed cleanly, only the lines written since are
 /// checked; `ledger verify` and every rebuild check the whole log.
 const CHECK_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// Bytes checked between two progress reports.
+const PROGRESS_EVERY: u64 = 1024 * 1024;
 
 /// How many open intents are read at once.
 const INTENTS_AT_ONCE: usize = 1_000;
@@ -116,7 +119,7 @@ pub fn open_with(
         notices.push(OpenNotice::Created(path.to_owned()));
     }
     let mut marker = clean_shutdown_marker::read(path)?;
-    let mut examination = examine(&log, marker.as_ref(), limits)?;
+    let mut examination = examine(&log, marker.as_ref(), limits, progress)?;
     let closed_after = marker.map_or(0, |marker| marker.applied.seq);
     let end = examination.end;
     if closed_after > end.chain.seq + u64::from(end.torn_bytes > 0) {
@@ -197,10 +200,12 @@ fn examine(
     log: &Path,
     marker: Option<&Marker>,
     limits: StoreLimits,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<LogExamination, OpenError> {
+    let total = projection_recovery::log_size(log, u32::MAX)?;
     if let Some(Marker { applied, .. }) = marker
         && applied.seq > 0
-        && projection_recovery::log_size(log, u32::MAX)? > limits.full_check_bytes
+        && total > limits.full_check_bytes
     {
         let chain = HashChain {
             seq: applied.seq,
@@ -218,8 +223,18 @@ fn examine(
     let mut reader = LogReader::open(log)?;
     let marker_commit = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
     let mut has_marker_line = marker_commit == Some((0, reader.end().head));
+    let (mut done, mut last_reported) = (0, 0);
     while let Some(line) = reader.next_line()? {
         has_marker_line |= marker_commit == Some((line.seq, line.hash));
+        done += reader.text().len() as u64;
+        if done - last_reported >= PROGRESS_EVERY {
+            last_reported = done;
+            progress(Progress {
+                step: WorkStep::CheckLog,
+                done,
+                total: Some(total),
+            });
+        }
     }
     let end = reader.end();
     Ok(LogExamination {

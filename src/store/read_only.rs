@@ -27,7 +27,7 @@ pub struct ReadOnlyStore {
 }
 
 /// Bytes read between two progress reports.
-const PROGRESS_EVERY: u64 = 8 * 1024 * 1024;
+const PROGRESS_EVERY: u64 = 1024 * 1024;
 
 /// Reads the log of the store in this directory up to its end, whether or not another process is
 /// writing to it. Commits are read again from the log when they are needed, so that memory grows

@@ -9,7 +9,9 @@ use crate::fixture::store_support::{
     open_with_notice, open_without_notice,
 };
 use crate::fixture::store_support::{decided_fact, request_id};
+use maitred::domain::fact::{CreditFact, Fact};
 use maitred::domain::id::AccountId;
+use maitred::domain::progress::{Progress, WorkStep};
 use maitred::store::lock::LockError;
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{self, CreateIfMissing};
@@ -67,6 +69,38 @@ fn directory() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("a/store");
     (dir, path)
+}
+
+#[test]
+fn opening_reports_how_much_of_the_log_is_checked_and_applied() {
+    let (_dir, path) = directory();
+    let mut store = open(&path).unwrap().store;
+    for commit in 0..5 {
+        let long_grant = |number: u32| {
+            let mut fact = grant_fact(&format!("{commit}-{number}"), "bo@example.com", 1);
+            if let Fact::Credit(CreditFact::Grant { reason, .. }) = &mut fact {
+                *reason = "x".repeat(10_000);
+            }
+            fact
+        };
+        let facts = (0..50).map(long_grant).collect();
+        store.commit(at(0), facts, &[]).unwrap();
+    }
+    drop(store);
+    fs::remove_dir_all(path.join("projection")).unwrap();
+    let mut reports = Vec::new();
+    let report = &mut |progress| reports.push(progress);
+    open::open(&path, CreateIfMissing::No, at(0), report).unwrap();
+    for step in [WorkStep::CheckLog, WorkStep::RebuildProjection] {
+        let of_step = reports.iter().filter(|report| report.step == step);
+        let done: Vec<u64> = of_step.map(|report| report.done).collect();
+        assert!(
+            !done.is_empty() && done.is_sorted(),
+            "{step:?}: {reports:?}"
+        );
+    }
+    let is_within = |report: &Progress| report.total.is_some_and(|total| report.done <= total);
+    assert!(reports.iter().all(is_within), "{reports:?}");
 }
 
 #[test]
