@@ -16,7 +16,7 @@ use maitred::store::lock::LockError;
 use maitred::store::log_store::LogStore;
 use maitred::store::open::{self, CreateIfMissing};
 use maitred::store::open_report::{OpenError, OpenNotice};
-use maitred::store::port::{HistorySubject, Maintenance, Store};
+use maitred::store::port::{CommitSource, HistorySubject, Maintenance, Store};
 
 /// Creates a store with a few commits: bo has 10 credits, 3 of which are spent.
 fn fill(path: &Path) -> LogStore {
@@ -459,6 +459,16 @@ fn many_segments_are_one_log() {
     assert_eq!(opened.notices, []);
     let mut store = opened.store;
     check(&store);
+    // A page of commits may begin in one segment and end in another.
+    let last = store.head().seq;
+    for after in 0..last {
+        for limit in [1, 2, 100] {
+            let page = store.commits(after, limit).expect("they are read");
+            let read: Vec<u64> = page.iter().map(|commit| commit.seq).collect();
+            let end = last.min(after + limit as u64);
+            assert_eq!(read, (after + 1..=end).collect::<Vec<_>>());
+        }
+    }
     store
         .commit(at(3), vec![grant_fact("late", "al", 1)], &[])
         .expect("it commits");

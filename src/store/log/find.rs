@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::codec::fact;
 use super::line::{self, LineFault};
 use super::reader::{LogError, LogReader};
-use super::segment::{HashChain, LogPosition};
+use super::segment::{self, HashChain, LogPosition};
 use crate::domain::fact::Commit;
 
 /// Returns the commit with this number. Its line is searched for from the position `from` on.
@@ -18,7 +18,8 @@ pub fn find_commit(dir: &Path, from: LogPosition, seq: u64) -> Result<Commit, Lo
     Ok(commits.pop().expect("one commit was read"))
 }
 
-/// Returns the commits with these numbers. Their lines are searched for from the position `from` on.
+/// Returns the commits with these numbers. Their lines are searched for from the position `from` on,
+/// also in later segments.
 ///
 /// # Errors
 /// When a commit is not found from there on, or its line is not what was written.
@@ -27,11 +28,21 @@ pub fn read_commits(
     from: LogPosition,
     seqs: RangeInclusive<u64>,
 ) -> Result<Vec<Commit>, LogError> {
-    let mut reader = LogReader::open_at(dir, from.segment, from, HashChain::START)?;
+    let last = segment::count(dir)?;
+    let mut reader = LogReader::open_at(dir, last, from, HashChain::START)?;
     let mut commits = Vec::new();
     for seq in seqs {
         loop {
             if !reader.read_line()? {
+                let current = reader.end().position.segment;
+                if current < last {
+                    let next = LogPosition {
+                        segment: current + 1,
+                        offset: 0,
+                    };
+                    reader = LogReader::open_at(dir, last, next, HashChain::START)?;
+                    continue;
+                }
                 let expected = seq;
                 let found = 0;
                 return Err(reader.damage_error(LineFault::WrongNumber { expected, found }));
