@@ -8,7 +8,7 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum, ValueHint};
 
 use self::account::AccountArgs;
 use self::credits::CreditsArgs;
-use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, UnresolvedArgs};
+use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, StatisticsArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, InitArgs, LedgerArgs, RestoreArgs};
 use self::operation::{PauseArgs, ResumeArgs, StatusArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, ReportArgs, RunArgs};
@@ -306,6 +306,17 @@ Examples:
   maitred decisions --since 2026-12-01 --limit 500"
     )]
     Decisions(DecisionsArgs),
+    /// Count what happened on each of the last days: decisions by reason, and credits
+    #[command(
+        display_order = 9,
+        after_help = "\
+Days are days of UTC. The numbers are kept by day, so that the command does not read the history.
+
+Examples:
+  maitred statistics
+  maitred statistics --days 90 --format json"
+    )]
+    Statistics(StatisticsArgs),
     /// Tell all that is known of a booking: every finding, the calls, the credits
     #[command(
         display_order = 10,

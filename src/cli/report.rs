@@ -10,6 +10,7 @@ use crate::control::protocol::decisions::DecisionQuery;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::page::context::{LinkTarget, ViewContext};
 use crate::page::report::{MAX_ROWS, ReportData, render_report};
+use crate::page::views::charts;
 
 /// Writes the report to a new file. Without a daemon the report has no state of the daemon.
 ///
@@ -62,6 +63,7 @@ fn read_data(context: &Context, config: &Config) -> Result<ReportData, Refusal> 
             after: None,
         })?,
         ask(Command::Unresolved { limit, after })?,
+        ask(charts::query(None))?,
     );
     match answers {
         (
@@ -70,6 +72,7 @@ fn read_data(context: &Context, config: &Config) -> Result<ReportData, Refusal> 
             CommandResult::Accounts(members),
             CommandResult::Charges(charges),
             CommandResult::Unresolved(unresolved),
+            CommandResult::Statistics(statistics),
         ) => Ok(ReportData {
             status,
             waiting,
@@ -77,6 +80,7 @@ fn read_data(context: &Context, config: &Config) -> Result<ReportData, Refusal> 
             members,
             charges,
             unresolved,
+            statistics,
         }),
         _ => Err(unexpected_answer()),
     }

@@ -70,6 +70,7 @@ pub fn build_command(
                 after: None,
             }))
         }
+        StoreCommand::Statistics(args) => Ok(Command::Statistics { days: args.days }),
         StoreCommand::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
         }),

@@ -114,6 +114,7 @@ impl Command {
             | Self::CreditsExport { .. }
             | Self::Head {}
             | Self::Decisions(_)
+            | Self::Statistics { .. }
             | Self::Explain { .. }
             | Self::Reviews { .. }
             | Self::Charges { .. }

@@ -16,6 +16,7 @@ use self::decisions::{DecisionQuery, DecisionsView, EvaluateView, ExplainView};
 use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
 use self::pass::PassView;
 use self::review::{ReviewCommand, ReviewResultView, ReviewsView};
+use self::statistics::StatisticsView;
 use self::status::{PageLinkView, PauseCommand, ReloadView, StatusView};
 use self::unresolved::UnresolvedView;
 
@@ -28,6 +29,7 @@ pub mod ledger;
 pub mod pass;
 pub mod problem;
 pub mod review;
+pub mod statistics;
 pub mod status;
 pub mod unresolved;
 
@@ -46,6 +48,16 @@ pub const DEFAULT_LIMIT: u32 = 100;
 
 fn default_limit() -> u32 {
     DEFAULT_LIMIT
+}
+
+/// The most days of statistics in one answer: a year.
+pub const MAX_STATISTICS_DAYS: u32 = 366;
+
+/// How many days statistics have when a request does not say.
+pub const DEFAULT_STATISTICS_DAYS: u32 = 30;
+
+fn default_statistics_days() -> u32 {
+    DEFAULT_STATISTICS_DAYS
 }
 
 /// Reads an optional value that a request must name, as null where there is none: to leave it out
@@ -205,6 +217,12 @@ pub enum Command {
     },
     /// List decisions, newest first.
     Decisions(DecisionQuery),
+    /// Count what happened on each of the last days: decisions by reason, and credits.
+    Statistics {
+        /// The number of days up to today, from 1 to 366; absent: 30.
+        #[serde(default = "default_statistics_days")]
+        days: u32,
+    },
     /// Show everything that is known about a booking, or about the request that it belongs to.
     Explain {
         /// The uid of the booking.
@@ -315,6 +333,8 @@ pub enum CommandResult {
     Statement(StatementView),
     /// The decisions that match a query.
     Decisions(DecisionsView),
+    /// What happened on each day, in numbers.
+    Statistics(StatisticsView),
     /// Everything that is known about one booking.
     Explain(Box<ExplainView>),
     /// The decision about a booking from a file.

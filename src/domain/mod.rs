@@ -5,6 +5,7 @@
 pub mod account;
 pub mod booking;
 pub mod criteria;
+pub mod daily_totals;
 pub mod decision;
 pub mod entry_reason;
 pub mod evaluation;

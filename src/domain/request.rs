@@ -116,6 +116,16 @@ impl Request {
                 .any(|reason| skips_account_lookup(reason.code))
     }
 
+    /// Returns true if a decision only closes a request that was left pending: it repeats the decision
+    /// of the note as an intent, and adds why the request will never be answered.
+    pub fn closes_note(&self) -> bool {
+        let leaves_pending = match self.decision {
+            Decision::Wait { .. } | Decision::Review | Decision::Leave => true,
+            Decision::Confirm | Decision::Decline => false,
+        };
+        leaves_pending && self.state == RequestState::Recorded
+    }
+
     /// Returns true if the request counts for the limit of declines. An operator's own decline does
     /// not.
     pub fn counts_as_decline(&self) -> bool {

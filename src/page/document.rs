@@ -30,17 +30,20 @@ pub enum Part {
     Bookings,
     /// The unresolved list.
     Unresolved,
+    /// What happened over time.
+    Charts,
 }
 
 impl Part {
     /// All parts, in the order of the navigation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Overview,
         Self::Reviews,
         Self::Decisions,
         Self::Members,
         Self::Bookings,
         Self::Unresolved,
+        Self::Charts,
     ];
 
     /// Returns the path of the part.
@@ -52,6 +55,7 @@ impl Part {
             Self::Members => "/members",
             Self::Bookings => "/bookings",
             Self::Unresolved => "/unresolved",
+            Self::Charts => "/charts",
         }
     }
 
@@ -64,6 +68,7 @@ impl Part {
             Self::Members => "Members",
             Self::Bookings => "Bookings",
             Self::Unresolved => "Unresolved",
+            Self::Charts => "Charts",
         }
     }
 }

@@ -5,13 +5,15 @@
 //! `server` accepts connections within limits, `router` has the routes, and `ask` sends commands.
 //! Who may use the page is in `access` (links and sessions), `origin` (the names under which the
 //! page may be reached) and `guard` (what every request must pass; what forms must pass in addition).
-//! `metrics` answers Prometheus. `sealed_name` keeps names of
-//! members out of addresses. `document` is the frame of every page, `table` has its
-//! parts, and `context` shows times, names and links. `views` has the content. `report` and
-//! `statement` put the same content into files.
+//! `metrics` answers Prometheus. `sealed_name` keeps names of members out of addresses. `document` is
+//! the frame of every page, `table` and `chart` have its parts, and `context` shows times, names and
+//! links. `views` has the content, and `changes` has what forms do. `report` and `statement` put the
+//! same content into files.
 
 pub mod access;
 pub mod ask;
+pub mod changes;
+pub mod chart;
 pub mod context;
 pub mod document;
 pub mod form;
@@ -20,6 +22,7 @@ pub mod metrics;
 pub mod metrics_source;
 pub mod origin;
 pub mod random;
+pub mod refusal_page;
 pub mod report;
 pub mod router;
 pub mod sealed_name;

@@ -5,11 +5,12 @@ use maud::{Markup, html};
 
 use super::context::ViewContext;
 use super::document::file;
-use super::views::{bookings, decisions, members, overview, unresolved};
+use super::views::{bookings, charts, decisions, members, overview, unresolved};
 use crate::control::protocol::account::AccountsView;
 use crate::control::protocol::charges::ChargesView;
 use crate::control::protocol::decisions::DecisionsView;
 use crate::control::protocol::review::ReviewsView;
+use crate::control::protocol::statistics::StatisticsView;
 use crate::control::protocol::status::StatusView;
 use crate::control::protocol::unresolved::UnresolvedView;
 
@@ -31,6 +32,8 @@ pub struct ReportData {
     pub charges: ChargesView,
     /// The unresolved list.
     pub unresolved: UnresolvedView,
+    /// What happened on the last days.
+    pub statistics: StatisticsView,
 }
 
 /// Returns the report as the text of an HTML file.
@@ -64,18 +67,20 @@ pub fn render_report(context: &ViewContext<'_>, data: &ReportData) -> String {
             &unresolved::items_table(context, &data.unresolved.items),
             data.unresolved.more,
         ))
+        (part("charts", &charts::charts(&data.statistics), false))
     };
     file("Report of maitred", &content)
 }
 
 /// The parts of a report, with the names by which they are linked.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 7] = [
     ("state", "State"),
     ("waiting", "What waits"),
     ("decisions", "Decisions"),
     ("members", "Members"),
     ("bookings", "Bookings"),
     ("unresolved", "Unresolved list"),
+    ("charts", "Charts"),
 ];
 
 fn part(id: &str, content: &Markup, more: bool) -> Markup {

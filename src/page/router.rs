@@ -12,14 +12,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::ask::{ask, unexpected_answer};
+use super::changes::record_review;
 use super::document::{self, Part, STYLE, message_page};
 use super::form::{ChangeForm, NoFields};
 use super::guard::{LoggedIn, check_host, check_sender, log_in_page};
 use super::metrics::show_metrics;
+use super::refusal_page::refusal_page;
 use super::service::PageService;
-use super::views::{bookings, decisions, explain, members, overview, reviews, unresolved};
-use crate::control::exit;
-use crate::control::protocol::review::{ReviewAnswer, ReviewCommand};
+use super::views::{bookings, charts, decisions, explain, members, overview, reviews, unresolved};
 use crate::control::protocol::{Command, CommandResult, Refusal};
 
 /// The longest form, in bytes: a reason of the longest length in any script fits.
@@ -40,6 +40,7 @@ pub fn build_router(service: Arc<PageService>) -> Router {
         .route("/reviews", get(show_reviews))
         .route("/reviews/{booking}", post(record_review))
         .route("/decisions", get(show_decisions))
+        .route("/charts", get(show_charts))
         .route("/bookings", get(show_bookings))
         .route("/bookings/{booking}", get(show_booking))
         .route("/members", get(show_members))
@@ -76,22 +77,6 @@ fn show(
         Ok(content) => document::page(&service.context(), &browser.session, part, title, &content),
         Err(refusal) => refusal_page(service, &refusal),
     }
-}
-
-fn refusal_page(service: &PageService, refusal: &Refusal) -> Response {
-    let status = match (refusal.exit, refusal.code.as_str()) {
-        (_, "not-found") => StatusCode::NOT_FOUND,
-        (exit::USAGE, _) => StatusCode::BAD_REQUEST,
-        (exit::UNREACHABLE, _) => StatusCode::SERVICE_UNAVAILABLE,
-        (_, "store" | "internal") => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::CONFLICT,
-    };
-    let text = service.context().text(&refusal.text);
-    let content = html! {
-        p .notice.wrong { (text) }
-        p { a href="/" { "To the overview" } }
-    };
-    message_page(status, "That did not work", &content)
 }
 
 #[derive(Deserialize)]
@@ -205,35 +190,6 @@ async fn show_reviews(
     show(&service, &browser, Part::Reviews, title, content)
 }
 
-#[derive(Deserialize)]
-struct ReviewFields {
-    decision: ReviewAnswer,
-    #[serde(default)]
-    reason: String,
-}
-
-async fn record_review(
-    State(service): Page,
-    Path(booking): Path<String>,
-    form: ChangeForm<ReviewFields>,
-) -> Response {
-    let ReviewFields { decision, reason } = form.fields;
-    let reason = reason.trim();
-    let command = Command::Review(ReviewCommand {
-        booking,
-        decision,
-        reason: (!reason.is_empty()).then(|| reason.to_owned()),
-    });
-    match ask(&service, command).await {
-        Ok(CommandResult::ReviewResult(view)) => {
-            let path = format!("/reviews?recorded={}", view.request.step.request);
-            Redirect::to(&path).into_response()
-        }
-        Ok(_) => refusal_page(&service, &unexpected_answer()),
-        Err(refusal) => refusal_page(&service, &refusal),
-    }
-}
-
 async fn show_decisions(
     State(service): Page,
     browser: LoggedIn,
@@ -254,6 +210,24 @@ async fn show_decisions(
         "Decisions",
         content.await,
     )
+}
+
+#[derive(Deserialize)]
+struct ChartsQuery {
+    days: Option<u32>,
+}
+
+async fn show_charts(
+    State(service): Page,
+    browser: LoggedIn,
+    Query(query): Query<ChartsQuery>,
+) -> Response {
+    let answer = ask(&service, charts::query(query.days)).await;
+    let content = answer.and_then(|answer| match answer {
+        CommandResult::Statistics(view) => Ok(charts::show(&view)),
+        _ => Err(unexpected_answer()),
+    });
+    show(&service, &browser, Part::Charts, "Charts", content)
 }
 
 async fn show_bookings(

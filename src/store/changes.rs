@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
+
 use super::port::HistorySubject;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::ledger_state::LedgerState;
@@ -88,6 +91,8 @@ pub struct Changes {
     pub decided_requests: Vec<(Time, BTreeSet<RequestId>)>,
     /// The bookings whose items of the unresolved list changed.
     pub unresolved: Vec<UnresolvedChange>,
+    /// The totals of the days of the commits, as they are now.
+    pub daily_totals: Vec<(NaiveDate, DailyTotals)>,
     /// Full pages of a subject's older commit numbers.
     pub history_pages: Vec<(HistorySubject, Vec<u64>)>,
     /// The state of the ledger as a whole, if it changed.

@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
+
 use super::changes::Changes;
 use super::clean_shutdown_marker::{self, AppliedCommit, Marker};
 use super::commit_preparation::{check_expected, check_facts, prepare_facts, to_commit_error};
@@ -24,6 +26,7 @@ use super::sled::rows;
 use super::store_error::to_store_error;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
@@ -283,6 +286,14 @@ impl Store for LogStore {
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         self.projection()?.unresolved_items_of(booking)
+    }
+
+    fn daily_totals(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
+        self.projection()?.daily_totals(first, last)
     }
 
     fn history(

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use chrono::NaiveDate;
+
 use super::commit_preparation::{check_expected, check_facts, prepare_facts, to_commit_error};
 use super::log::line::{self, Hash, LedgerId};
 use super::memory_records::MemoryRecords;
@@ -18,6 +20,7 @@ use super::store_error::read_only_error;
 use super::versioned::Versioned;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact, RequestFact};
 use crate::domain::grant::GrantRecord;
@@ -338,6 +341,14 @@ impl Store for MemoryStore {
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         RecordSource::unresolved_items_of(&self.records, booking)
+    }
+
+    fn daily_totals(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
+        Ok(self.records.totals_of_days(first, last))
     }
 
     fn history(

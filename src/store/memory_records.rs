@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
+
 use super::changes::{
     Changes, ChargeChange, ChargeIndexKeys, RequestChange, RequestIndexKeys, UnresolvedChange,
 };
@@ -15,6 +17,7 @@ use super::record_source::RecordSource;
 use super::store_error::to_store_error;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::fact::Commit;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -43,6 +46,7 @@ pub struct MemoryRecords {
     pub(super) unresolved_items: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,
     pub(super) open_unresolved_items: BTreeMap<UnresolvedRank, BookingUid>,
     pub(super) history_pages: HashMap<HistorySubject, Vec<Vec<u64>>>,
+    pub(super) daily_totals: BTreeMap<NaiveDate, DailyTotals>,
     pub(super) commits: Commits,
     pub(super) ledger: LedgerState,
 }
@@ -166,9 +170,23 @@ impl MemoryRecords {
         if let Some(state) = changes.ledger {
             self.ledger = state;
         }
+        self.daily_totals.extend(changes.daily_totals);
         for (subject, piece) in changes.history_pages {
             self.history_pages.entry(subject).or_default().push(piece);
         }
+    }
+
+    /// Returns what happened on the days from `first` to `last`.
+    pub(super) fn totals_of_days(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Vec<(NaiveDate, DailyTotals)> {
+        // A range whose end lies before its start would be a panic.
+        let days = self.daily_totals.range(first..);
+        days.take_while(|(day, _)| **day <= last)
+            .map(|(day, totals)| (*day, totals.clone()))
+            .collect()
     }
 
     /// Returns when requests were declined at or after `since` and before `until`, newest first.
@@ -298,6 +316,10 @@ impl RecordSource for MemoryRecords {
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
         Ok(self.decided_requests.get(&at).cloned().unwrap_or_default())
+    }
+
+    fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError> {
+        Ok(self.daily_totals.get(&day).cloned().unwrap_or_default())
     }
 }
 

@@ -8,7 +8,10 @@
 
 use std::error::Error;
 
+use chrono::NaiveDate;
+
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
@@ -269,6 +272,14 @@ pub trait Store: CommitSource + Send {
         &self,
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError>;
+
+    /// Returns what happened on the days from `first` to `last`, in numbers and in order. A day is a day
+    /// in UTC; days on which nothing happened are left out. Does not scan the history.
+    fn daily_totals(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError>;
 
     /// Returns what was written about the subject, newest first; for paging, only what was written
     /// before the given sequence number.

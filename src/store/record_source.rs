@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
+
 use super::port::StoreError;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger_state::LedgerState;
@@ -35,4 +38,6 @@ pub trait RecordSource {
     fn ledger_state(&self) -> Result<LedgerState, StoreError>;
     /// Returns the requests that were decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
+    /// Returns what happened on a day in UTC, in numbers.
+    fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError>;
 }

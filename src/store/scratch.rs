@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
+
 use super::commit_preparation::{check_expected, check_facts, prepare_facts, to_commit_error};
 use super::memory_records::MemoryRecords;
 use super::port::{
@@ -15,6 +17,7 @@ use super::record_source::RecordSource;
 use super::versioned::Versioned;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
@@ -160,6 +163,15 @@ impl RecordSource for ScratchStore<'_> {
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
         self.writes.records.decided_at(at)
+    }
+
+    fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError> {
+        let written = self.writes.records.totals_of_day(day)?;
+        if !written.is_empty() {
+            return Ok(written);
+        }
+        let stored = self.inner.daily_totals(day, day)?;
+        Ok(stored.into_iter().next().unwrap_or_default().1)
     }
 }
 
@@ -403,6 +415,14 @@ impl Store for ScratchStore<'_> {
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         RecordSource::unresolved_items_of(self, booking)
+    }
+
+    fn daily_totals(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
+        self.inner.daily_totals(first, last)
     }
 
     fn history(

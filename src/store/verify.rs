@@ -86,6 +86,7 @@ impl LogStore {
                 | Tree::OpenUnresolved
                 | Tree::DeclinedRequests
                 | Tree::WrongPins
+                | Tree::DailyTotals
                 | Tree::Meta => {}
             }
             projection.for_each_row(tree, |key, value| {

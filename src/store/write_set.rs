@@ -8,13 +8,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::NaiveDate;
+
 use super::changes::{Changes, ChargeIndexKeys, UnresolvedChange};
 use super::port::{HistorySubject, StoreError};
 use super::record_slots::{ChargeSlot, RequestSlot, Slot, into_changed_values, push_seq};
 use super::record_source::RecordSource;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
-use crate::domain::fact::Commit;
+use crate::domain::daily_totals::DailyTotals;
+use crate::domain::decision::Credits;
+use crate::domain::fact::{ChargeFact, Commit, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{self, ApplyError, LedgerRecords};
@@ -36,6 +40,7 @@ pub struct WriteSet<'a, B> {
     charges: HashMap<BookingUid, ChargeSlot>,
     decided_requests: HashMap<Time, BTreeSet<RequestId>>,
     unresolved_items: HashMap<BookingUid, UnresolvedChange>,
+    daily_totals: HashMap<NaiveDate, DailyTotals>,
     history_pages: Vec<(HistorySubject, Vec<u64>)>,
     ledger: Option<LedgerState>,
     /// The first read that failed where no error can be returned.
@@ -55,6 +60,7 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             charges: HashMap::new(),
             decided_requests: HashMap::new(),
             unresolved_items: HashMap::new(),
+            daily_totals: HashMap::new(),
             history_pages: Vec::new(),
             ledger: None,
             first_error: None,
@@ -73,8 +79,15 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
                 ..LedgerState::default()
             });
         }
+        let mut totals = DailyTotals::default();
         for fact in &commit.facts {
             ledger::apply(self, commit.at, fact)?;
+            let posted = self.posted_credits(fact).map_err(ApplyError::Read)?;
+            totals.add_fact(fact, posted);
+        }
+        if !totals.is_empty() {
+            let of_day = self.daily_totals_slot(commit.at.date_naive());
+            of_day.map_err(ApplyError::Read)?.add(&totals);
         }
         self.first_error
             .take()
@@ -108,6 +121,7 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             charges: charges.filter_map(ChargeSlot::into_change).collect(),
             decided_requests: self.decided_requests.into_iter().collect(),
             unresolved: self.unresolved_items.into_values().collect(),
+            daily_totals: self.daily_totals.into_iter().collect(),
             history_pages: self.history_pages,
             ledger: self.ledger,
         }
@@ -146,6 +160,23 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             self.charges.insert(uid.clone(), slot);
         }
         Ok(self.charges.get_mut(uid).expect("it was inserted"))
+    }
+
+    /// Returns the credits of the hold that a fact has spent; 0 for other facts.
+    fn posted_credits(&mut self, fact: &Fact) -> Result<Credits, StoreError> {
+        let Fact::Charge(ChargeFact::Post { booking }) = fact else {
+            return Ok(0);
+        };
+        let charge = self.charge_slot(booking)?.current.as_ref();
+        Ok(charge.map_or(0, |versioned| versioned.record.credits()))
+    }
+
+    fn daily_totals_slot(&mut self, day: NaiveDate) -> Result<&mut DailyTotals, StoreError> {
+        if !self.daily_totals.contains_key(&day) {
+            self.daily_totals
+                .insert(day, self.source.totals_of_day(day)?);
+        }
+        Ok(self.daily_totals.get_mut(&day).expect("it was inserted"))
     }
 
     /// Records that the commit concerns the account, even if the account's record stays as it is.

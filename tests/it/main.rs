@@ -46,6 +46,7 @@ mod store_log;
 mod store_model;
 mod store_open;
 mod store_record;
+mod store_statistics;
 mod strangers;
 mod unanswered;
 mod unresolved;

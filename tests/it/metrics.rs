@@ -16,6 +16,8 @@ use maitred::daemon::metrics::exposition::Exposition;
 use maitred::daemon::metrics::registry::{LoopState, Metrics};
 use maitred::domain::criteria::on_violation::OnViolation;
 use maitred::domain::dialect::Dialect;
+use maitred::domain::id::RequestId;
+use maitred::domain::request::RequestState;
 use maitred::domain::time::Span;
 use maitred::reconcile::context::PassError;
 use maitred::reconcile::watch::WatchScope;
@@ -230,6 +232,25 @@ async fn what_was_committed_before_the_start_is_not_counted_and_its_hold_is_know
         "{got:#?}"
     );
     assert_eq!(got["maitred_intents_open"], 0.0);
+}
+
+#[tokio::test]
+async fn a_request_that_ends_without_an_answer_is_not_decided_again() {
+    let mut metered = MeteredFixture::new(Dialect::V2).await;
+    metered.fixture.policy.gates[0].unknown_booker = OnViolation::Review;
+    let lesson = metered.fixture.event_types.lesson;
+    let uid = metered.fixture.request(lesson, "di@example.com", START);
+    metered.pass().await;
+    let review = "maitred_decisions_total{decision=\"review\",reason=\"unknown-booker\"}";
+    assert_eq!(metered.samples().await[review], 1.0);
+    metered.fixture.clock.advance(Span::days(60));
+    metered.watch().await;
+    let id = RequestId::parse(&uid).unwrap();
+    let store = &metered.fixture.store;
+    let request = store.read(move |store| store.request(&id)).await.unwrap();
+    let state = request.unwrap().state;
+    assert!(matches!(state, RequestState::Settled { .. }), "{state:?}");
+    assert_eq!(metered.samples().await[review], 1.0);
 }
 
 /// Without a file and a page, the metrics are not needed before a reload names a file.

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::store_statistics::assert_totals_are_those_of_the_facts;
 use crate::fixture::store_support::{
     account, address, at, call_fact, confirm_intent, decided_fact, grant_fact, hold_fact,
     open_small, outcome_fact, reference, request_id, uid,
@@ -349,6 +350,8 @@ fn assert_same_summary(disk: &LogStore, memory: &MemoryStore) {
 /// Compares the results of all queries.
 fn assert_same(disk: &LogStore, memory: &MemoryStore) {
     assert_same_summary(disk, memory);
+    assert_totals_are_those_of_the_facts(disk);
+    assert_totals_are_those_of_the_facts(memory);
     let requests = all_pages(|before| memory.decided_requests(None, before, 7).expect("it reads"));
     assert_eq!(
         all_pages(|before| disk.decided_requests(None, before, 7).expect("it reads")),

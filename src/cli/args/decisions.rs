@@ -5,6 +5,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueEnum};
 
 use crate::cli::limit;
+use crate::control::protocol::{DEFAULT_STATISTICS_DAYS, MAX_STATISTICS_DAYS};
 
 /// List decisions, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
@@ -24,6 +25,19 @@ pub struct DecisionsArgs {
     /// Only requests that were decided or ended like this
     #[arg(long, value_enum, value_name = "OUTCOME")]
     pub outcome: Option<OutcomeFilter>,
+}
+
+/// Count what happened on each of the last days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Arguments)]
+pub struct StatisticsArgs {
+    /// The number of days up to today, at most 366
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = DEFAULT_STATISTICS_DAYS,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_STATISTICS_DAYS))
+    )]
+    pub days: u32,
 }
 
 /// What `--outcome` of `decisions` selects: how a request ended, or the decision of a request that

@@ -2,8 +2,8 @@
 
 use super::layout::PageLayout;
 use super::{
-    account, credits, decisions, explain, ledger, pass, reload, review, sanitize, status,
-    unresolved,
+    account, credits, decisions, explain, ledger, pass, reload, review, sanitize, statistics,
+    status, unresolved,
 };
 use crate::control::protocol::CommandResult;
 
@@ -21,6 +21,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::Accounts(view) => account::render_accounts(&view, page),
         CommandResult::Statement(view) => account::render_statement(&view, page),
         CommandResult::Decisions(view) => decisions::render_decisions(&view, page),
+        CommandResult::Statistics(view) => statistics::render_statistics(&view, page),
         CommandResult::Explain(view) => explain::render_explanation(&view, page),
         CommandResult::Evaluate(view) => explain::render_evaluation(&view, page),
         CommandResult::Reviews(view) => review::render_review_list(&view, page),
@@ -48,6 +49,7 @@ pub fn render_json(answer: &CommandResult) -> String {
         CommandResult::Accounts(view) => serde_json::to_string(view),
         CommandResult::Statement(view) => serde_json::to_string(view),
         CommandResult::Decisions(view) => serde_json::to_string(view),
+        CommandResult::Statistics(view) => serde_json::to_string(view),
         CommandResult::Explain(view) => serde_json::to_string(view),
         CommandResult::Evaluate(view) => serde_json::to_string(view),
         CommandResult::Reviews(view) => serde_json::to_string(view),

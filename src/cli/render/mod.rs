@@ -14,5 +14,6 @@ pub mod refusal;
 pub mod reload;
 pub mod review;
 pub mod sanitize;
+pub mod statistics;
 pub mod status;
 pub mod unresolved;

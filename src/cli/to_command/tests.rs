@@ -57,6 +57,8 @@ fn words_become_commands() {
         ("pass --watch", Command::Pass { watch: true }),
         ("status", Command::Status {}),
         ("page", Command::Page {}),
+        ("statistics", Command::Statistics { days: 30 }),
+        ("statistics --days 366", Command::Statistics { days: 366 }),
         (
             "unresolved",
             Command::Unresolved {

@@ -65,6 +65,7 @@ pub const ROUTES: &[Route] = &[
     change("/v1/plan", "plan", "pass"),
     change("/v1/passes", "pass", "pass"),
     read("/v1/decisions", "decisions", "decisions"),
+    read("/v1/statistics", "statistics", "statistics"),
     read("/v1/explain", "explain", "explain"),
     change("/v1/evaluate", "evaluate", "evaluate"),
     read("/v1/reviews", "reviews", "reviews"),

@@ -2,7 +2,7 @@
 
 use super::{
     accounts, aliases, charges, credits, decisions, evaluate, export, import, ledger, members,
-    parse, pause, review, unresolved,
+    parse, pause, review, statistics, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
@@ -54,6 +54,7 @@ pub fn run_command(
             after,
         } => accounts::statement(store, now, account, *limit, after.as_deref()),
         Command::Decisions(query) => decisions::list(store, query),
+        Command::Statistics { days } => statistics::show(store, now, *days),
         Command::Explain { booking } => decisions::explain(store, policy, now, booking),
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())

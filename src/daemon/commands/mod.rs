@@ -18,6 +18,7 @@ pub mod pause;
 pub mod review;
 mod review_obstacles;
 mod similar_names;
+pub mod statistics;
 pub mod status;
 #[cfg(test)]
 mod test_fixtures;

@@ -80,6 +80,7 @@ pub fn command_name(command: &Command) -> &'static str {
         Command::AccountPin { hash: None, .. } => "account pin clear",
         Command::AccountStatement { .. } => "account statement",
         Command::Decisions(_) => "decisions",
+        Command::Statistics { .. } => "statistics",
         Command::Explain { .. } => "explain",
         Command::Evaluate { .. } => "evaluate",
         Command::Reviews { .. } => "review list",

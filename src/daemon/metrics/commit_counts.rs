@@ -26,7 +26,8 @@ const PAGE: usize = 256;
 /// What some commits add up to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CommitCounts {
-    /// Decisions that were recorded, by decision and first reason.
+    /// Decisions that were recorded, by decision and first reason. The end of a request that was left
+    /// pending is none.
     pub(super) decisions: BTreeMap<(&'static str, &'static str), u64>,
     /// Decisions that were carried out or ended otherwise, by outcome.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
@@ -159,6 +160,7 @@ impl CommitCounts {
 
     fn add_request_fact(&mut self, fact: &RequestFact) {
         match fact {
+            RequestFact::Decided { request } if request.closes_note() => {}
             RequestFact::Decided { request } => {
                 let reason = request.reasons.first();
                 let reason = reason.map_or("none", |reason| reason.code.as_str());

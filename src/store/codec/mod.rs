@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod charge;
+pub mod daily_totals;
 pub mod entry;
 pub mod fact;
 pub mod fact_record;

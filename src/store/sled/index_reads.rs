@@ -1,11 +1,15 @@
 //! Reads records in the order of an index: the lists of the store port.
 
+use chrono::NaiveDate;
+
 use super::super::port::StoreError;
 use super::super::queries;
 use super::super::record_source::RecordSource;
 use super::keys::{self, Tree};
 use super::projection::Projection;
+use super::values;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
@@ -168,6 +172,29 @@ impl Projection {
                 queries::indexed_unresolved_item(self, &uid, &rank)
             })
             .collect()
+    }
+
+    /// Returns the totals of the days from `first` to `last`.
+    pub fn daily_totals(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
+        if first > last {
+            return Ok(Vec::new());
+        }
+        let rows = self.run_guarded(|| {
+            let days = keys::encode_day(first)..=keys::encode_day(last);
+            let rows = self.tree(Tree::DailyTotals).range(days);
+            rows.collect::<Result<Vec<_>, _>>()
+        })?;
+        let rows = rows.into_iter().map(|(key, value)| {
+            let value = self.join_chunks(Tree::DailyTotals, &key, value)?;
+            let totals = values::decode_daily_totals(&value).ok();
+            let row = keys::decode_day(&key).zip(totals);
+            row.ok_or_else(|| self.mark_unreadable(Tree::DailyTotals))
+        });
+        rows.collect()
     }
 
     /// Returns the ids and decision times of intents that are not settled, like [`Self::open_intents`]

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 
 use super::super::log::segment::LogPosition;
 use super::super::port::HistorySubject;
@@ -55,10 +55,12 @@ pub enum Tree {
     DeclinedRequests,
     /// Instant of creation and request's name, of requests with a wrong PIN: no value.
     WrongPins,
+    /// Day in UTC, as `2026-11-30`: what happened on that day, in numbers.
+    DailyTotals,
 }
 
 /// Every tree, in the order of the declaration.
-pub const TREES: [Tree; 20] = [
+pub const TREES: [Tree; 21] = [
     Tree::Accounts,
     Tree::Aliases,
     Tree::GrantRecords,
@@ -79,6 +81,7 @@ pub const TREES: [Tree; 20] = [
     Tree::OpenUnresolved,
     Tree::DeclinedRequests,
     Tree::WrongPins,
+    Tree::DailyTotals,
 ];
 
 /// The key of the row in `Meta` that names the last commit.
@@ -107,6 +110,7 @@ impl Tree {
             Self::CommitPositions => "marks",
             Self::DeclinedRequests => "declined",
             Self::WrongPins => "wrong-pins",
+            Self::DailyTotals => "days",
             Self::ValueChunks => "parts",
             Self::Meta => "meta",
             Self::Unresolved => "unresolved",
@@ -124,7 +128,8 @@ impl Tree {
             | Self::Requests
             | Self::Charges
             | Self::DecidedRequests
-            | Self::Unresolved => true,
+            | Self::Unresolved
+            | Self::DailyTotals => true,
             Self::OpenIntents
             | Self::NotedRequests
             | Self::RequestsByBooker
@@ -157,6 +162,16 @@ pub fn encode_time(at: Time) -> [u8; 8] {
 pub fn decode_time(key: &[u8]) -> Option<Time> {
     let millis = i64::from_be_bytes(key.get(..8)?.try_into().ok()?) ^ i64::MIN;
     DateTime::from_timestamp_millis(millis)
+}
+
+/// Encodes a day. Years have four digits, so that keys have the order of the days.
+pub fn encode_day(day: NaiveDate) -> Vec<u8> {
+    day.to_string().into_bytes()
+}
+
+/// Decodes a day. `None`: the key is no day.
+pub fn decode_day(key: &[u8]) -> Option<NaiveDate> {
+    std::str::from_utf8(key).ok()?.parse().ok()
 }
 
 /// Returns the key of an entry that is sorted by an instant.

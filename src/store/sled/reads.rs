@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use chrono::NaiveDate;
+
 use super::super::log::find;
 use super::super::log::segment::LogPosition;
 use super::super::port::{HistorySubject, StoreError};
@@ -14,6 +16,7 @@ use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::values;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::fact::Commit;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -82,6 +85,12 @@ impl RecordSource for Projection {
         };
         values::decode_request_ids(&value)
             .ok_or_else(|| self.mark_unreadable(Tree::DecidedRequests))
+    }
+
+    fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError> {
+        let key = keys::encode_day(day);
+        let totals = self.read(Tree::DailyTotals, &key, values::decode_daily_totals)?;
+        Ok(totals.unwrap_or_default())
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::BuildHasher;
 
+use chrono::NaiveDate;
+
 use super::super::clean_shutdown_marker::AppliedCommit;
 use super::super::port::StoreError;
 use super::super::record_source::RecordSource;
@@ -14,6 +16,7 @@ use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::rows::ProjectionRow;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger_state::LedgerState;
@@ -132,5 +135,12 @@ impl RecordSource for RebuildView<'_> {
             return self.projection.decided_at(at);
         }
         Ok(BTreeSet::new())
+    }
+
+    fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError> {
+        if self.may_contain(Tree::DailyTotals, &keys::encode_day(day)) {
+            return self.projection.totals_of_day(day);
+        }
+        Ok(DailyTotals::default())
     }
 }

@@ -78,6 +78,10 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
             values::encode_unresolved_items(&change.items),
         )
     });
+    let daily_totals = changes.daily_totals.into_iter().map(|(day, totals)| {
+        let value = values::encode_daily_totals(&totals);
+        ProjectionRow::put(Tree::DailyTotals, keys::encode_day(day), value)
+    });
     let history_pages = changes.history_pages.into_iter().map(|(subject, piece)| {
         let key = keys::history_page_key(&subject, piece[0]);
         ProjectionRow::put(Tree::HistoryPages, key, keys::encode_numbers(&piece))
@@ -92,6 +96,7 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     let records = records.chain(indexes).chain(decided_requests);
     records
         .chain(unresolved_items)
+        .chain(daily_totals)
         .chain(history_pages)
         .chain(ledger)
 }
@@ -110,6 +115,7 @@ fn sort_records(changes: &mut Changes) {
         .charges
         .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
     changes.decided_requests.sort_unstable();
+    changes.daily_totals.sort_unstable_by_key(|(day, _)| *day);
     changes
         .unresolved
         .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::super::codec::account::{AccountRecord, StoredGrantRecord};
 use super::super::codec::charge::ChargeRecord;
+use super::super::codec::daily_totals::DailyTotalsRecord;
 use super::super::codec::ledger::LedgerStateRecord;
 use super::super::codec::request::RequestRecord;
 use super::super::codec::text::RecordError;
 use super::super::codec::unresolved::UnresolvedRecord;
 use super::super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::RequestId;
 use crate::domain::ledger_state::LedgerState;
@@ -105,6 +107,17 @@ pub fn encode_ledger_state(state: &LedgerState) -> Vec<u8> {
 /// Decodes what `encode_ledger_state` encoded.
 pub fn decode_ledger_state(value: &[u8]) -> Result<LedgerState, RecordError> {
     let record: LedgerStateRecord<'_> = serde_json::from_slice(value)?;
+    record.try_into()
+}
+
+/// Encodes the totals of a day.
+pub fn encode_daily_totals(totals: &DailyTotals) -> Vec<u8> {
+    write(&DailyTotalsRecord::from(totals))
+}
+
+/// Decodes what `encode_daily_totals` encoded.
+pub fn decode_daily_totals(value: &[u8]) -> Result<DailyTotals, RecordError> {
+    let record: DailyTotalsRecord<'_> = serde_json::from_slice(value)?;
     record.try_into()
 }
 

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use chrono::NaiveDate;
+
 use maitred::daemon::commands::charges;
 use maitred::domain::account::Account;
+use maitred::domain::daily_totals::DailyTotals;
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::expected::Expected;
 use maitred::domain::fact::{AccountFact, Commit, CreditFact, Fact, RequestFact};
@@ -779,6 +782,14 @@ impl Store for FaultyStore {
         booking: &BookingUid,
     ) -> Result<Vec<UnresolvedBooking>, StoreError> {
         self.state().store.unresolved_items_of(booking)
+    }
+
+    fn daily_totals(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
+        self.state().store.daily_totals(first, last)
     }
 
     fn history(

@@ -9,7 +9,7 @@ use crate::fixture::binary::{BinaryFixture, Daemon};
 use crate::fixture::page_fixture::{PAGE_SECTION, PageFixture, make_link};
 
 /// A path of each view.
-const VIEWS: [&str; 7] = [
+const VIEWS: [&str; 8] = [
     "/",
     "/reviews",
     "/reviews?all=true",
@@ -17,6 +17,7 @@ const VIEWS: [&str; 7] = [
     "/members",
     "/bookings",
     "/unresolved",
+    "/charts",
 ];
 
 /// A page with one request that waits for an operator. Returns the uid of its booking.

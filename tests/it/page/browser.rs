@@ -122,6 +122,7 @@ fn visit_every_view(page: &PageFixture, browser: &Browser, origin: &str) {
         ("member", &member),
         ("bookings", "/bookings"),
         ("unresolved", "/unresolved"),
+        ("charts", "/charts?days=7"),
     ];
     let folder = screenshot_folder();
     for (size, width, height) in SIZES {

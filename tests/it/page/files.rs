@@ -31,6 +31,8 @@ fn a_report_is_one_file_that_loads_nothing_else_with_and_without_a_daemon() {
         "Decisions, newest first",
         "Open charges, soonest booking first",
         "Nothing is unresolved.",
+        "Credits in these days: granted 2, spent 1",
+        "<svg class=\"chart\"",
         BO,
     ] {
         assert!(text.contains(part), "{part}: {text}");

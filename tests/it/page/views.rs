@@ -101,6 +101,61 @@ fn each_view_shows_what_the_commands_print() {
 }
 
 #[test]
+fn the_charts_show_the_numbers_that_the_command_prints() {
+    let (page, _) = page_with_bookings();
+    let body = page.get_ok("/charts").body;
+    assert_shows(
+        &body,
+        &[
+            "<svg class=\"chart\" role=\"img\" aria-labelledby=\"chart-decisions-title",
+            "<title id=\"chart-credits-title\">Credits of each day</title>",
+            "<desc id=\"chart-decisions-description\">3 decisions: ",
+            "Credits in these days: granted 3, spent 1, refunded 0, expired 0, revoked 0.",
+            "<summary>Numbers of the decisions</summary>",
+            "<code>unknown-booker</code>",
+            "confirm, enough: 1",
+            "None in these days: refunded, expired, revoked.",
+        ],
+    );
+    let printed = page
+        .fixture
+        .run_ok(&["statistics", "--format", "json"])
+        .json();
+    let mut cells = 0;
+    for day in printed["days"].as_array().unwrap() {
+        for count in day["decisions"].as_array().unwrap() {
+            let row = format!(
+                "{}</th><td role=\"cell\" data-label=\"decision\">{}</td><td role=\"cell\" \
+                 data-label=\"reason\"><code>{}</code></td><td role=\"cell\" class=\"number\" \
+                 data-label=\"number\">{}</td>",
+                day["day"].as_str().unwrap(),
+                count["decision"].as_str().unwrap(),
+                count["reason"].as_str().unwrap(),
+                count["count"],
+            );
+            assert_shows(&body, &[&row]);
+            cells += 1;
+        }
+    }
+    assert_eq!(cells, 3);
+    for (query, days) in [
+        ("", 30),
+        ("?days=7", 7),
+        ("?days=90", 90),
+        ("?days=5000", 30),
+    ] {
+        let body = page.get_ok(&format!("/charts{query}")).body;
+        // A text for each day, in the chart of decisions and in the panels of what was granted and
+        // spent.
+        assert_eq!(body.matches("<rect ").count(), days * 3, "{query}");
+        let shown = format!("aria-current=\"true\">Last {days} days</a>");
+        assert_shows(&body, &[&shown]);
+        assert!(body.len() < MAX_PAGE, "{} bytes", body.len());
+    }
+    assert_eq!(page.get("/charts?days=many").status, 400);
+}
+
+#[test]
 fn a_member_is_shown_with_balance_grants_and_statement() {
     let (page, _) = page_with_bookings();
     let list = page.get_ok("/members");
@@ -280,6 +335,8 @@ fn every_view_has_a_language_a_title_landmarks_labels_and_captions() {
         "/decisions",
         "/members",
         "/bookings",
+        "/unresolved",
+        "/charts",
         &explain,
     ] {
         let body = page.get_ok(path).body;

@@ -43,6 +43,47 @@ fn decisions_are_listed() {
 }
 
 #[test]
+fn statistics_are_a_list_of_reasons_and_a_table_of_days() {
+    let count = |decision: &str, reason: &str, count: u64| json!({"decision": decision, "reason": reason, "count": count});
+    let day = |day: &str, decisions: Value, credits: [u64; 5]| {
+        let [granted, spent, refunded, expired, revoked] = credits;
+        json!({
+            "day": day, "decisions": decisions, "granted": granted, "spent": spent,
+            "refunded": refunded, "expired": expired, "revoked": revoked,
+        })
+    };
+    let days = json!([
+        day(
+            "2026-11-29",
+            json!([count("confirm", "enough", 2)]),
+            [1_000, 2, 0, 0, 0]
+        ),
+        day("2026-11-30", json!([]), [0; 5]),
+        day(
+            "2026-12-01",
+            json!([count("confirm", "enough", 1), count("decline", "taken", 4)]),
+            [0, 1, 1, 30, 2],
+        ),
+    ]);
+    let view = json!({"schema": 1, "days": days});
+    insta::assert_snapshot!(render(json!({"statistics": view})), @r"
+    From 2026-11-29 to 2026-12-01, in days of UTC.
+
+    Decisions by their first reason, most frequent first:
+      decision  reason  number
+      decline   taken        4
+      confirm   enough       3
+
+    Days on which something happened; decisions, and credits:
+      day         confirm  decline  wait  review  leave  granted  spent  refunded  expired  revoked
+      2026-11-29        2        0     0       0      0     1000      2         0        0        0
+      2026-12-01        1        4     0       0      0        0      1         1       30        2
+    ");
+    let view = json!({"schema": 1, "days": [day("2026-11-30", json!([]), [0; 5])]});
+    insta::assert_snapshot!(render(json!({"statistics": view})), @"From 2026-11-30 to 2026-11-30, in days of UTC: nothing happened.");
+}
+
+#[test]
 fn explain_shows_every_section() {
     let view = json!({
         "schema": 1,

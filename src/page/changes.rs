@@ -1,0 +1,46 @@
+//! The forms that change the ledger. Each sends the command that the command line has for it, and leads
+//! back to the view that shows what was recorded.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+
+use super::ask::{ask, unexpected_answer};
+use super::form::ChangeForm;
+use super::refusal_page::refusal_page;
+use super::service::PageService;
+use crate::control::protocol::review::{ReviewAnswer, ReviewCommand};
+use crate::control::protocol::{Command, CommandResult};
+
+/// The fields of the form that answers a review.
+#[derive(Debug, Deserialize)]
+pub struct ReviewFields {
+    decision: ReviewAnswer,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Records a decision about a request that waits for a person.
+pub async fn record_review(
+    State(service): State<Arc<PageService>>,
+    Path(booking): Path<String>,
+    form: ChangeForm<ReviewFields>,
+) -> Response {
+    let ReviewFields { decision, reason } = form.fields;
+    let reason = reason.trim();
+    let command = Command::Review(ReviewCommand {
+        booking,
+        decision,
+        reason: (!reason.is_empty()).then(|| reason.to_owned()),
+    });
+    match ask(&service, command).await {
+        Ok(CommandResult::ReviewResult(view)) => {
+            let path = format!("/reviews?recorded={}", view.request.step.request);
+            Redirect::to(&path).into_response()
+        }
+        Ok(_) => refusal_page(&service, &unexpected_answer()),
+        Err(refusal) => refusal_page(&service, &refusal),
+    }
+}
