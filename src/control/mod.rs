@@ -5,6 +5,7 @@
 pub mod api;
 pub mod client;
 pub mod command_profile;
+pub mod command_sender;
 pub mod config;
 pub mod exit;
 pub mod instants;

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::command_sender::CommandSender;
 use super::listener::Listener;
 use super::protocol::{Command, MAX_REQUEST, MAX_RESPONSE, SocketResponse};
 
@@ -56,8 +57,8 @@ const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 pub struct ReceivedCommand {
     /// What the client wants.
     pub command: Command,
-    /// The client's user, as the system reports it; `None` where the system does not report it.
-    pub uid: Option<u32>,
+    /// Who gave the command.
+    pub sender: CommandSender,
     /// Closed when the client has disconnected. The command is then carried out without a
     /// recipient, or not at all.
     pub answer: oneshot::Sender<SocketResponse>,

@@ -114,8 +114,9 @@ pub fn run_command(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CommandResult, Refusal> {
     let mut store = open_store_for(config, clock, command, progress)?;
-    let uid = operator_log::own_uid();
-    let answer = operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, uid);
+    let sender = operator_log::own_user();
+    let answer =
+        operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, sender);
     if let Err(error) = store.close() {
         tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
     }
@@ -389,7 +390,7 @@ fn paused_report(now: Time, dry_run: bool, pause: &Pause) -> PassReport {
 pub fn init(store: &StoreConfig, clock: &Clock) -> Result<bool, Failure> {
     let (mut store, created) = store_access::create(store, clock())?;
     if created {
-        operator_log::log_change("init", operator_log::own_uid(), store.head().seq);
+        operator_log::log_change("init", operator_log::own_user(), store.head().seq);
     }
     store
         .close()

@@ -98,8 +98,8 @@ impl RunningPage {
     }
 }
 
-/// Answers the command that asks for a link.
-pub fn answer_link(page: Option<&PageService>) -> SocketResponse {
+/// Answers the command that asks for a link. `uid` is the user who gave it.
+pub fn answer_link(page: Option<&PageService>, uid: Option<u32>) -> SocketResponse {
     let link = page.map_or_else(
         || {
             Err(Refusal {
@@ -110,7 +110,7 @@ pub fn answer_link(page: Option<&PageService>) -> SocketResponse {
                     .to_owned(),
             })
         },
-        PageService::link,
+        |page| page.link(uid),
     );
     match link {
         Ok(link) => SocketResponse::Ok(Box::new(CommandResult::PageLink(link))),

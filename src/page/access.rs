@@ -36,6 +36,7 @@ struct AccessState {
 #[derive(Debug)]
 struct Link {
     token: SecretHash,
+    uid: Option<u32>,
     expires: DateTime<Utc>,
 }
 
@@ -43,6 +44,7 @@ struct Link {
 struct StoredSession {
     cookie: SecretHash,
     form_token: String,
+    uid: Option<u32>,
     expires: DateTime<Utc>,
 }
 
@@ -60,11 +62,13 @@ pub struct IssuedLink {
 pub struct BrowserSession {
     /// The secret that every form of this session carries.
     pub form_token: String,
+    /// The user of the system who made the link; `None` where the system did not report it.
+    pub uid: Option<u32>,
 }
 
 impl Access {
-    /// Makes a link that logs one browser in.
-    pub fn issue_link(&self, now: DateTime<Utc>) -> IssuedLink {
+    /// Makes a link that logs one browser in. `uid` is the user who asked for it.
+    pub fn issue_link(&self, uid: Option<u32>, now: DateTime<Utc>) -> IssuedLink {
         let token = random_text();
         let expires = now + LINK_LIFETIME;
         let mut state = self.lock(now);
@@ -73,6 +77,7 @@ impl Access {
         }
         state.links.push_back(Link {
             token: hash(&token),
+            uid,
             expires,
         });
         IssuedLink { token, expires }
@@ -87,6 +92,7 @@ impl Access {
             .links
             .iter()
             .position(|link| link.token == hash_of_token)?;
+        let uid = state.links[place].uid;
         state.links.remove(place);
         while state.sessions.len() >= MAX_SESSIONS {
             state.sessions.pop_front();
@@ -95,6 +101,7 @@ impl Access {
         state.sessions.push_back(StoredSession {
             cookie: hash(&cookie),
             form_token: random_text(),
+            uid,
             expires: now + SESSION_LIFETIME,
         });
         Some(cookie)
@@ -108,6 +115,7 @@ impl Access {
         let session = sessions.find(|session| session.cookie == hash_of_cookie)?;
         Some(BrowserSession {
             form_token: session.form_token.clone(),
+            uid: session.uid,
         })
     }
 
@@ -151,15 +159,16 @@ mod tests {
     #[test]
     fn a_link_logs_one_browser_in_until_it_ends() {
         let access = Access::default();
-        let link = access.issue_link(at(0));
+        let link = access.issue_link(Some(7), at(0));
         assert_eq!(access.redeem("other", at(1)), None);
         let cookie = access.redeem(&link.token, at(1)).unwrap();
         assert_ne!(cookie, link.token);
         assert_eq!(access.redeem(&link.token, at(1)), None, "it is used up");
-        assert!(access.session(&cookie, at(1)).is_some());
+        let session = access.session(&cookie, at(1)).unwrap();
+        assert_eq!(session.uid, Some(7), "the user who made the link");
         assert_eq!(access.session(&link.token, at(1)), None);
 
-        let late = access.issue_link(at(0));
+        let late = access.issue_link(Some(7), at(0));
         assert_eq!(late.expires, at(10));
         assert_eq!(access.redeem(&late.token, at(10)), None, "it is too old");
     }
@@ -168,7 +177,7 @@ mod tests {
     fn a_session_ends_by_time_and_by_logging_out_alone() {
         let access = Access::default();
         let log_in = || {
-            let link = access.issue_link(at(0));
+            let link = access.issue_link(Some(7), at(0));
             access.redeem(&link.token, at(0)).unwrap()
         };
         let (one, other) = (log_in(), log_in());
@@ -183,11 +192,13 @@ mod tests {
     #[test]
     fn the_oldest_links_and_sessions_make_room() {
         let access = Access::default();
-        let links: Vec<IssuedLink> = (0..=MAX_LINKS).map(|_| access.issue_link(at(0))).collect();
+        let links: Vec<IssuedLink> = (0..=MAX_LINKS)
+            .map(|_| access.issue_link(Some(7), at(0)))
+            .collect();
         assert_eq!(access.redeem(&links[0].token, at(0)), None);
         let mut cookies = Vec::new();
         for _ in 0..=MAX_SESSIONS {
-            let link = access.issue_link(at(0));
+            let link = access.issue_link(Some(7), at(0));
             cookies.push(access.redeem(&link.token, at(0)).unwrap());
         }
         assert_eq!(access.session(&cookies[0], at(0)), None);
@@ -197,7 +208,7 @@ mod tests {
     #[test]
     fn no_secret_is_stored() {
         let access = Access::default();
-        let link = access.issue_link(at(0));
+        let link = access.issue_link(Some(7), at(0));
         assert!(!format!("{access:?}").contains(&link.token));
         let cookie = access.redeem(&link.token, at(0)).unwrap();
         assert!(!format!("{access:?}").contains(&cookie));

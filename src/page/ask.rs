@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::access::BrowserSession;
 use super::service::PageService;
+use crate::control::command_sender::{CommandSender, Interface};
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
@@ -13,16 +15,23 @@ use crate::control::server::ReceivedCommand;
 /// How long the daemon may take to answer. Only commands with short answers are sent from here.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Returns the daemon's answer to a command. Changes have no user of the system in the daemon's log:
-/// the page knows only that its user had a link.
+/// Returns the daemon's answer to a command of a browser. In the daemon's log, a change has the user who
+/// made the link of this session, and says that it came from the page.
 ///
 /// # Errors
 /// Returns the daemon's refusal, or one that says why there is no answer.
-pub async fn ask(service: &PageService, command: Command) -> Result<CommandResult, Refusal> {
+pub async fn ask(
+    service: &PageService,
+    session: &BrowserSession,
+    command: Command,
+) -> Result<CommandResult, Refusal> {
     let (answer, response) = oneshot::channel();
     let received = ReceivedCommand {
         command,
-        uid: None,
+        sender: CommandSender {
+            uid: session.uid,
+            interface: Interface::Page,
+        },
         answer,
     };
     let exchange = async {

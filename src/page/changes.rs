@@ -12,7 +12,7 @@ use super::form::ChangeForm;
 use super::refusal_page::refusal_page;
 use super::service::PageService;
 use crate::control::protocol::review::{ReviewAnswer, ReviewCommand};
-use crate::control::protocol::{Command, CommandResult};
+use crate::control::protocol::{Command, CommandResult, Refusal};
 
 /// The fields of the form that answers a review.
 #[derive(Debug, Deserialize)]
@@ -28,16 +28,52 @@ pub async fn record_review(
     Path(booking): Path<String>,
     form: ChangeForm<ReviewFields>,
 ) -> Response {
-    let ReviewFields { decision, reason } = form.fields;
-    let reason = reason.trim();
+    let ChangeForm { browser, fields } = form;
+    let reason = fields.reason.trim();
     let command = Command::Review(ReviewCommand {
         booking,
-        decision,
+        decision: fields.decision,
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
     });
-    match ask(&service, command).await {
+    match ask(&service, &browser.session, command).await {
         Ok(CommandResult::ReviewResult(view)) => {
             let path = format!("/reviews?recorded={}", view.request.step.request);
+            Redirect::to(&path).into_response()
+        }
+        Ok(_) => refusal_page(&service, &unexpected_answer()),
+        Err(refusal) => refusal_page(&service, &refusal),
+    }
+}
+
+/// The fields of the form that takes a booking off the unresolved list.
+#[derive(Debug, Deserialize)]
+pub struct ResolutionFields {
+    code: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Takes a booking off the unresolved list, for the code that the form names.
+pub async fn record_resolution(
+    State(service): State<Arc<PageService>>,
+    Path(booking): Path<String>,
+    form: ChangeForm<ResolutionFields>,
+) -> Response {
+    let ChangeForm { browser, fields } = form;
+    let reason = fields.reason.trim();
+    if reason.is_empty() {
+        let text = "the reason is empty; go back and give one, because it is kept with the booking";
+        return refusal_page(&service, &Refusal::usage(text));
+    }
+    let command = Command::Resolve {
+        booking,
+        code: Some(fields.code),
+        reason: reason.to_owned(),
+    };
+    match ask(&service, &browser.session, command).await {
+        Ok(CommandResult::Unresolved(view)) => {
+            let booking = view.items.first().map(|item| item.booking.as_str());
+            let path = format!("/unresolved?recorded={}", booking.unwrap_or_default());
             Redirect::to(&path).into_response()
         }
         Ok(_) => refusal_page(&service, &unexpected_answer()),

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::ask::{ask, unexpected_answer};
-use super::changes::record_review;
+use super::changes::{record_resolution, record_review};
 use super::document::{self, Part, STYLE, message_page};
 use super::form::{ChangeForm, NoFields};
 use super::guard::{LoggedIn, check_host, check_sender, log_in_page};
@@ -47,6 +47,7 @@ pub fn build_router(service: Arc<PageService>) -> Router {
         .route("/members/find", post(find_members))
         .route("/members/{member}", get(show_member))
         .route("/unresolved", get(show_unresolved))
+        .route("/unresolved/{booking}", post(record_resolution))
         .route("/login", get(log_in).head(refuse_head))
         .route("/logout", post(log_out))
         .route("/style.css", get(show_style))
@@ -137,8 +138,8 @@ async fn show_nothing(_: LoggedIn) -> Response {
 
 async fn show_overview(State(service): Page, browser: LoggedIn) -> Response {
     let answers = async {
-        let status = ask(&service, Command::Status {}).await?;
-        let waiting = ask(&service, overview::waiting_query()).await?;
+        let status = ask(&service, &browser.session, Command::Status {}).await?;
+        let waiting = ask(&service, &browser.session, overview::waiting_query()).await?;
         match (status, waiting) {
             (CommandResult::Status(status), CommandResult::Reviews(waiting)) => {
                 Ok(overview::show(&service.context(), &status, &waiting))
@@ -171,7 +172,7 @@ async fn show_reviews(
     Query(query): Query<ListQuery>,
 ) -> Response {
     let command = reviews::query(query.all, query.after.clone());
-    let content = ask(&service, command)
+    let content = ask(&service, &browser.session, command)
         .await
         .and_then(|answer| match answer {
             CommandResult::Reviews(view) => Ok(reviews::show(
@@ -198,7 +199,7 @@ async fn show_decisions(
     let context = service.context();
     let content = async {
         let query = filter.query(&context, &service.sealer)?;
-        match ask(&service, Command::Decisions(query)).await? {
+        match ask(&service, &browser.session, Command::Decisions(query)).await? {
             CommandResult::Decisions(view) => Ok(decisions::show(&context, &view, &filter)),
             _ => Err(unexpected_answer()),
         }
@@ -222,7 +223,7 @@ async fn show_charts(
     browser: LoggedIn,
     Query(query): Query<ChartsQuery>,
 ) -> Response {
-    let answer = ask(&service, charts::query(query.days)).await;
+    let answer = ask(&service, &browser.session, charts::query(query.days)).await;
     let content = answer.and_then(|answer| match answer {
         CommandResult::Statistics(view) => Ok(charts::show(&view)),
         _ => Err(unexpected_answer()),
@@ -236,7 +237,7 @@ async fn show_bookings(
     Query(query): Query<bookings::BookingsQuery>,
 ) -> Response {
     let command = bookings::query(&query);
-    let content = ask(&service, command)
+    let content = ask(&service, &browser.session, command)
         .await
         .and_then(|answer| match answer {
             CommandResult::Charges(view) => Ok(bookings::show(&service.context(), &view, &query)),
@@ -250,7 +251,7 @@ async fn show_booking(
     browser: LoggedIn,
     Path(booking): Path<String>,
 ) -> Response {
-    let answer = ask(&service, Command::Explain { booking }).await;
+    let answer = ask(&service, &browser.session, Command::Explain { booking }).await;
     let content = answer.and_then(|answer| match answer {
         CommandResult::Explain(view) => Ok(explain::show(&service.context(), &view)),
         _ => Err(unexpected_answer()),
@@ -281,7 +282,7 @@ async fn show_members(
         };
         let (after, find) = (open(&query.after)?, open(&query.find)?);
         let command = members::list_query(after, find.clone());
-        match ask(&service, command).await? {
+        match ask(&service, &browser.session, command).await? {
             CommandResult::Accounts(view) => Ok(members::show_list(
                 &service.context(),
                 &view,
@@ -319,9 +320,9 @@ async fn show_member(
 ) -> Response {
     let content = async {
         let account = open_name(&service, &member)?;
-        let grants = ask(&service, members::grants_query(&account)).await?;
+        let grants = ask(&service, &browser.session, members::grants_query(&account)).await?;
         let statement = members::statement_query(&account, query.after.clone());
-        let statement = ask(&service, statement).await?;
+        let statement = ask(&service, &browser.session, statement).await?;
         match (grants, statement) {
             (CommandResult::Grants(grants), CommandResult::Statement(statement)) => {
                 let context = service.context();
@@ -350,12 +351,16 @@ async fn show_unresolved(
     Query(query): Query<ListQuery>,
 ) -> Response {
     let command = unresolved::query(query.after.clone());
-    let content = ask(&service, command)
+    let content = ask(&service, &browser.session, command)
         .await
         .and_then(|answer| match answer {
             CommandResult::Unresolved(view) => {
-                let continued = query.after.is_some();
-                Ok(unresolved::show(&service.context(), &view, continued))
+                let list = unresolved::UnresolvedList {
+                    is_continued: query.after.is_some(),
+                    recorded: query.recorded.as_deref(),
+                    session: &browser.session,
+                };
+                Ok(unresolved::show(&service.context(), &view, &list))
             }
             _ => Err(unexpected_answer()),
         });

@@ -137,11 +137,11 @@ impl PageService {
         }
     }
 
-    /// Makes a link that logs one browser in.
+    /// Makes a link that logs one browser in, for this user.
     ///
     /// # Errors
     /// Returns a refusal while the page is not served.
-    pub fn link(&self) -> Result<PageLinkView, Refusal> {
+    pub fn link(&self, uid: Option<u32>) -> Result<PageLinkView, Refusal> {
         let origins = self.origins().ok_or_else(|| Refusal {
             exit: exit::UNREACHABLE,
             code: "unreachable".to_owned(),
@@ -149,7 +149,7 @@ impl PageService {
                 .problem()
                 .map_or_else(String::new, |problem| problem.text),
         })?;
-        let link = self.access.issue_link(self.now());
+        let link = self.access.issue_link(uid, self.now());
         Ok(PageLinkView {
             schema: SCHEMA,
             url: format!("{}/login?token={}", origins.first(), link.token),

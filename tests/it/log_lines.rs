@@ -70,6 +70,7 @@ fn notes_and_operator_commands_are_logged_once() {
         let lines = daemon.wait_for_line("an operator changed the ledger");
         let line = find_line(&lines, "an operator changed the ledger");
         assert!(line.contains(&format!("uid={uid}")), "{line}");
+        assert!(line.contains("interface=\"socket\""), "{line}");
         assert!(line.contains(&format!("command=\"{name}\"")), "{line}");
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
@@ -154,6 +155,7 @@ fn commands_without_a_daemon_log_who_changed_the_ledger() {
             "an operator changed the ledger",
             name,
             &format!("uid={uid}"),
+            "interface=\"command\"",
         ] {
             assert!(line.contains(word), "{word}: {:?}", ran.err);
         }

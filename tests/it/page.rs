@@ -5,4 +5,5 @@ mod browser;
 mod files;
 mod limits;
 mod metrics;
+mod resolutions;
 mod views;

@@ -19,6 +19,7 @@ use super::{ReceivedCommand, ServerLimits};
 use crate::control::api::answer::{HttpRefusal, write_answer};
 use crate::control::api::request::{JSON, RequestParts, read_command};
 use crate::control::api::route::{OPENAPI, OPENAPI_PATH, ROUTES, Route, RouteKind, SCHEMA_HEADER};
+use crate::control::command_sender::{CommandSender, Interface};
 use crate::control::protocol::{Command, SCHEMA, SocketResponse};
 
 /// What every request needs.
@@ -176,7 +177,10 @@ async fn send_to_daemon(
     let (answer, wait) = oneshot::channel();
     let received = ReceivedCommand {
         command,
-        uid: client.uid(),
+        sender: CommandSender {
+            uid: client.uid(),
+            interface: Interface::Socket,
+        },
         answer,
     };
     let sent = match api.commands.upgrade() {

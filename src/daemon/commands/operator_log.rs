@@ -1,16 +1,16 @@
 //! Writes one log line for every command that changed the ledger, with the user who gave the
-//! command. Its details are in the ledger itself, under the commit that the line names: names and
+//! command, and the interface through which it came. Its details are in the ledger itself, under the commit that the line names: names and
 //! addresses of members stay out of the log.
 
 use super::dispatch;
+use crate::control::command_sender::{CommandSender, Interface};
 use crate::control::protocol::review::ReviewAnswer;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Maintenance;
 
-/// Carries out a command, and logs the command if it wrote to the ledger. `uid` is the user who
-/// gave the command.
+/// Carries out a command, and logs the command if it wrote to the ledger.
 ///
 /// # Errors
 /// Returns what was wrong and what to do.
@@ -19,13 +19,13 @@ pub fn run_and_log(
     policy: &Policy,
     now: Time,
     command: &Command,
-    uid: Option<u32>,
+    sender: CommandSender,
 ) -> Result<CommandResult, Refusal> {
     let before = store.head().seq;
     let result = dispatch::run_command(store, policy, now, command);
     let commit = store.head().seq;
     if commit > before {
-        log_change(command_name(command), uid, commit);
+        log_change(command_name(command), sender, commit);
     }
     result
 }
@@ -35,19 +35,23 @@ pub fn run_and_log(
 pub const TARGET: &str = "maitred_operator";
 
 /// Writes one line for a command that changed the ledger. `commit` is now the ledger's last commit.
-pub fn log_change(command: &str, uid: Option<u32>, commit: u64) {
+pub fn log_change(command: &str, sender: CommandSender, commit: u64) {
     tracing::info!(
         target: TARGET,
         command,
-        uid,
+        uid = sender.uid,
+        interface = sender.interface.as_str(),
         commit,
         "an operator changed the ledger"
     );
 }
 
-/// Returns the user of this process, for commands that are carried out without a daemon.
-pub fn own_uid() -> Option<u32> {
-    Some(rustix::process::getuid().as_raw())
+/// Returns the user of this process as the sender, for commands that are carried out without a daemon.
+pub fn own_user() -> CommandSender {
+    CommandSender {
+        uid: Some(rustix::process::getuid().as_raw()),
+        interface: Interface::Command,
+    }
 }
 
 /// Returns the command as an operator types it, without the values that it is given. A name may

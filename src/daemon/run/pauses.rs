@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::Loop;
+use crate::control::command_sender::CommandSender;
 use crate::control::protocol::{Command, Refusal, SocketResponse};
 use crate::daemon::commands::{operator_log, parse};
 use crate::daemon::wake::Wake;
@@ -15,7 +16,7 @@ impl Loop {
     pub(super) fn run_pause_command(
         &self,
         command: Command,
-        uid: Option<u32>,
+        sender: CommandSender,
         answer: oneshot::Sender<SocketResponse>,
     ) {
         let store = self.daemon.store.clone();
@@ -25,7 +26,7 @@ impl Loop {
         tokio::spawn(async move {
             let result: Result<LedgerState, Refusal> = store
                 .maintain(move |store| {
-                    operator_log::run_and_log(store, &policy, now, &command, uid)?;
+                    operator_log::run_and_log(store, &policy, now, &command, sender)?;
                     store.ledger_state().map_err(|e| parse::store_failed(&e))
                 })
                 .await;

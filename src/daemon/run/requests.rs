@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Loop, PassKind, QueuedPass};
+use crate::control::command_sender::CommandSender;
 use crate::control::protocol::review::ReviewResultView;
 use crate::control::protocol::{Command, CommandResult, Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
@@ -22,7 +23,7 @@ impl Loop {
     pub(super) fn handle_command(&mut self, asked: ReceivedCommand) {
         let ReceivedCommand {
             command,
-            uid,
+            sender,
             answer,
         } = asked;
         if self.shutting_down {
@@ -39,16 +40,19 @@ impl Loop {
             Command::Pass { watch: true } => self.queue_pass(PassKind::PassAndWatch, answer),
             Command::Status {} => self.status(answer),
             Command::Page {} => {
-                let _ = answer.send(web_page::answer_link(self.daemon.page.as_deref()));
+                let _ = answer.send(web_page::answer_link(
+                    self.daemon.page.as_deref(),
+                    sender.uid,
+                ));
             }
             Command::Reload {} => {
                 let view = CommandResult::Reload(self.reload());
                 let _ = answer.send(SocketResponse::Ok(Box::new(view)));
             }
             command @ (Command::Pause(_) | Command::Resume { .. }) => {
-                self.run_pause_command(command, uid, answer);
+                self.run_pause_command(command, sender, answer);
             }
-            command => self.run_store_command(command, uid, answer),
+            command => self.run_store_command(command, sender, answer),
         }
     }
 
@@ -74,7 +78,7 @@ impl Loop {
     fn run_store_command(
         &self,
         command: Command,
-        uid: Option<u32>,
+        sender: CommandSender,
         answer: oneshot::Sender<SocketResponse>,
     ) {
         let store = self.daemon.store.clone();
@@ -86,7 +90,7 @@ impl Loop {
         tokio::spawn(async move {
             let result: Result<CommandResult, Refusal> = store
                 .maintain(move |store| {
-                    operator_log::run_and_log(store, &policy, now, &command, uid)
+                    operator_log::run_and_log(store, &policy, now, &command, sender)
                 })
                 .await;
             outbox.wake();

@@ -103,7 +103,7 @@ fn show_request(
             h2 id=(heading) { (quote_title(&step.title)) }
             (values(&rows))
             (decision_form(session, &step.request, Choice::Confirm))
-            details {
+            details .decline {
                 summary { "Decline instead" }
                 (decision_form(session, &step.request, Choice::Decline))
             }

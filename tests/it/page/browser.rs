@@ -4,10 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use maitred::daemon::clock;
-use maitred::domain::time::Span;
+use maitred::domain::decision::{Decision, DecisionOutcome, Reason, ReasonCode};
+use maitred::domain::fact::{ChargeFact, Fact, RefundPart};
+use maitred::domain::request::{CallKind, Request, RequestState};
+use maitred::domain::time::{Span, Time};
+use maitred::domain::watch::unmanaged_bookings::close_note;
+use maitred::sandbox::action::ThirdPartyAction;
+use maitred::store::log_store::LogStore;
+use maitred::store::port::{Maintenance, Store};
 
 use crate::fixture::binary::{BinaryFixture, wait_until};
 use crate::fixture::page_fixture::PageFixture;
+use crate::fixture::store_support::{
+    account, address, confirm_intent, decided_fact, grant_fact, hold_fact, lot_part, open_small,
+    outcome_fact, post_fact, reference, uid,
+};
 use crate::fixture::test_world::WorldBuilder;
 use crate::fixture::tool::require_tool;
 use crate::fixture::web_driver::Browser;
@@ -66,7 +77,123 @@ fn fill_club(fixture: &BinaryFixture) {
             .lock()
             .request(made, event_type, &email, start);
     }
+    // The host accepts a booking by hand that no pass has seen.
+    let now = clock::now();
+    let start = now + Span::days(9);
+    let accepted = fixture
+        .sandbox
+        .lock()
+        .request(now, dinner, "iris@example.com", start);
+    let accept = ThirdPartyAction::HostAccepts { booking: accepted };
+    fixture.sandbox.lock().act(now, accept).unwrap();
     fixture.run_ok(&["run", "--once", "--watch"]);
+}
+
+/// Writes what happened on the days before, so that the charts have something to show: two months of
+/// confirmations, with a credit or two each, and some other decisions.
+fn fill_history(fixture: &BinaryFixture) {
+    let mut store = open_small(&fixture.path("ledger")).unwrap().store;
+    let jo = "jo@example.com";
+    for days in (1..60).rev() {
+        let at = clock::now() - Span::days(days);
+        let mut facts = Vec::new();
+        let mut ends = Vec::new();
+        if days % 28 == 3 {
+            facts.push(grant_fact(&format!("dues-{days}"), jo, 90));
+        }
+        let is_busy = days % 7 < 5;
+        let others = [
+            (Decision::Decline, ReasonCode::UnknownBooker, days % 3),
+            (Decision::Decline, ReasonCode::TimeTaken, days % 2),
+            (Decision::Decline, ReasonCode::NoticeTooShort, days % 5 / 3),
+            (Decision::Review, ReasonCode::AccountFrozen, days % 9 / 7),
+            (
+                Decision::Wait { until: None },
+                ReasonCode::ShortOfCredit,
+                days % 4 / 3,
+            ),
+            (Decision::Leave, ReasonCode::Ungated, days % 11 / 9),
+            (Decision::Leave, ReasonCode::Seated, days % 13 / 12),
+        ];
+        for (number, (decision, code, count)) in others.into_iter().enumerate() {
+            for turn in 0..if is_busy { count } else { 0 } {
+                let id = format!("other-{days}-{number}-{turn}");
+                let (decided, end) = decide(&id, decision, code, at);
+                facts.push(decided);
+                ends.extend(end);
+            }
+        }
+        store.commit(at, facts, &[]).unwrap();
+        store.commit(at, ends, &[]).unwrap();
+        for turn in 0..if is_busy && days < 56 {
+            1 + days * 7 % 5
+        } else {
+            0
+        } {
+            confirm(&mut store, &format!("history-{days}-{turn}"), jo, at);
+        }
+    }
+    store.close().unwrap();
+}
+
+/// Returns a decision about a booking that is over, and how the request ended.
+fn decide(id: &str, decision: Decision, code: ReasonCode, at: Time) -> (Fact, Vec<Fact>) {
+    let reason = |code| Reason {
+        code,
+        text: "as the configuration says".to_owned(),
+    };
+    let is_decline = decision == Decision::Decline;
+    let request = Request {
+        decision,
+        call: is_decline.then_some(CallKind::Decline),
+        reasons: vec![reason(code)],
+        state: match is_decline {
+            true => RequestState::Recorded,
+            false => RequestState::Noted,
+        },
+        ..confirm_intent(id, &[id], at)
+    };
+    let end = match is_decline {
+        true => vec![outcome_fact(id, DecisionOutcome::Declined)],
+        false => close_note(&request, reason(ReasonCode::AlreadyOver)),
+    };
+    (decided_fact(request), end)
+}
+
+/// Confirms a booking that is over. Every sixth one is cancelled, and its credit comes back.
+fn confirm(store: &mut LogStore, id: &str, member: &str, at: Time) {
+    let lot = if at < clock::now() - Span::days(31) {
+        "dues-59"
+    } else {
+        "dues-31"
+    };
+    let hold = hold_fact(id, id, member, vec![lot_part(lot, 1)]);
+    let decided = decided_fact(Request {
+        account: Some(account(member)),
+        booker: Some(address(member)),
+        ..confirm_intent(id, &[id], at)
+    });
+    store.commit(at, vec![decided, hold], &[]).unwrap();
+    let outcome = outcome_fact(id, DecisionOutcome::Confirmed);
+    let end = match id.len() + id.bytes().map(usize::from).sum::<usize>() {
+        number if number % 6 == 0 => Fact::Charge(ChargeFact::Refund {
+            booking: uid(id),
+            parts: vec![RefundPart {
+                grant: reference(lot),
+                credits: 1,
+                replacement_lot: None,
+            }],
+            close: true,
+            reason: "cancelled".into(),
+        }),
+        _ => Fact::Charge(ChargeFact::Closed {
+            booking: uid(id),
+            reason: "over".into(),
+        }),
+    };
+    store
+        .commit(at, vec![post_fact(id), outcome, end], &[])
+        .unwrap();
 }
 
 #[test]
@@ -77,7 +204,10 @@ fn a_browser_logs_in_by_the_link_sees_every_view_and_answers_a_review() {
     };
     let browser = Browser::start(&chromium, &driver);
     let world = WorldBuilder::new(clock::system_clock()).title("Book club");
-    let page = PageFixture::start_in(world, fill_club);
+    let page = PageFixture::start_in(world, |fixture| {
+        fill_history(fixture);
+        fill_club(fixture);
+    });
     let url = page.fixture.run_ok(&["page"]).out;
     let url = url.lines().last().unwrap().to_owned();
     let origin = format!("http://{}", page.host());
@@ -91,10 +221,14 @@ fn a_browser_logs_in_by_the_link_sees_every_view_and_answers_a_review() {
     assert_eq!(browser.evaluate("document.cookie"), "");
 
     visit_every_view(&page, &browser, &origin);
+    read_numbers_of_a_chart(&browser, &origin);
     answer_review(&page, &browser, &origin);
+    resolve_item(&page, &browser, &origin);
 
     browser.click("form.log-out button");
-    assert!(browser.source().contains("Logged out"));
+    wait_until("the end of the session", || {
+        browser.source().contains("Logged out")
+    });
     browser.open(&format!("{origin}/members"));
     assert!(!browser.source().contains("bo@example.com"));
     browser.open(&url);
@@ -122,7 +256,8 @@ fn visit_every_view(page: &PageFixture, browser: &Browser, origin: &str) {
         ("member", &member),
         ("bookings", "/bookings"),
         ("unresolved", "/unresolved"),
-        ("charts", "/charts?days=7"),
+        ("charts", "/charts"),
+        ("charts-quarter", "/charts?days=90"),
     ];
     let folder = screenshot_folder();
     for (size, width, height) in SIZES {
@@ -140,6 +275,39 @@ fn visit_every_view(page: &PageFixture, browser: &Browser, origin: &str) {
             }
         }
     }
+}
+
+/// Opens the numbers of a chart: a table that fits the window.
+fn read_numbers_of_a_chart(browser: &Browser, origin: &str) {
+    for (size, width, height) in SIZES {
+        browser.set_view(width, height, "light");
+        browser.open(&format!("{origin}/charts"));
+        let hidden = "document.querySelector('figure table').checkVisibility()";
+        assert_eq!(browser.evaluate(hidden), false, "{size}");
+        browser.click("figure summary");
+        assert_eq!(browser.evaluate(hidden), true, "{size}");
+        let width_of_page = browser.evaluate("document.documentElement.scrollWidth");
+        assert_eq!(
+            width_of_page, width,
+            "the table scrolls sideways on a {size}"
+        );
+        let file = screenshot_folder().join(format!("charts-numbers-{size}-light.png"));
+        browser.take_screenshot(&file);
+    }
+}
+
+/// Takes a booking off the unresolved list.
+fn resolve_item(page: &PageFixture, browser: &Browser, origin: &str) {
+    browser.open(&format!("{origin}/unresolved"));
+    browser.click("article summary");
+    browser.type_text("article form input[name='reason']", "a guest of the host");
+    browser.click("article form button");
+    // A click does not always wait for the next page.
+    wait_until("the notice", || {
+        browser.source().contains("Your reason is recorded")
+    });
+    let left = page.fixture.run_ok(&["unresolved"]).out;
+    assert!(left.contains("Nothing is unresolved."), "{left}");
 }
 
 /// Confirms one request and declines another with a reason, as people do.

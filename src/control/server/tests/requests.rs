@@ -1,6 +1,7 @@
 //! Which requests are understood, and how the others are refused.
 
 use super::*;
+use crate::control::command_sender::Interface;
 
 #[tokio::test]
 async fn a_command_goes_to_the_loop_and_its_answer_comes_back() {
@@ -8,7 +9,9 @@ async fn a_command_goes_to_the_loop_and_its_answer_comes_back() {
     let client = tokio::spawn(call_daemon(fixture.path.clone(), Command::Verify {}));
     let received = fixture.next_command().await;
     assert_eq!(received.command, Command::Verify {});
-    assert_eq!(received.uid, Some(rustix::process::geteuid().as_raw()));
+    let uid = Some(rustix::process::geteuid().as_raw());
+    let interface = Interface::Socket;
+    assert_eq!(received.sender, CommandSender { uid, interface });
     received.answer.send(verify_result("abc")).unwrap();
     assert_eq!(head_hash(client.await.unwrap().unwrap()), "abc");
     fixture.close().await;
