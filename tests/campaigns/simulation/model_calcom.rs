@@ -89,6 +89,8 @@ pub struct OwnWrites {
     /// A refusal had no effect because the booking was over, and then the booking was confirmed
     /// with the rest of its series.
     pub confirmed_when_over: bool,
+    /// A confirm of a ledger that is lost reached the booking.
+    pub confirmed_by_lost_ledger: bool,
     pub refused: u32,
     /// Refusals that reached the server, with or without an effect: each sends a mail to the
     /// booker.

@@ -647,6 +647,7 @@ impl ModelConnection {
             }
             // This ledger does not know about confirms of a ledger that was lost.
             let joined = ours.confirmed > 0
+                && !ours.confirmed_by_lost_ledger
                 && !self.store.was_held(uid)
                 && !self.store.was_lost(uid)
                 // A booking that was cancelled or moved and then accepted again is cancelled if the

@@ -170,6 +170,7 @@ impl SimState {
                 .is_some_and(|row| row.end <= running.ends);
             let ours = self.calcom.own_writes.entry(uid.clone()).or_default();
             ours.confirmed += 1;
+            ours.confirmed_by_lost_ledger |= running.of_lost_ledger;
             // The confirm of another occurrence reached this booking, and a booking that is over is
             // not charged.
             ours.confirmed_when_over |= is_over && *uid != running.uid;
