@@ -186,18 +186,15 @@ pub fn pack_with_cargo_deb(version: &str, folder: &Path) -> PathBuf {
     package
 }
 
-/// Returns the files of a package with their modes, its scripts and its list of configuration files.
+/// Returns the files of a package with their modes and hashes, its scripts and its list of
+/// configuration files.
 pub fn content(package: &Path) -> BTreeSet<String> {
-    let listed = succeed(Command::new("dpkg-deb").arg("--contents").arg(package));
-    let mut content: BTreeSet<String> = { listed.lines() }
-        .filter(|line| !line.starts_with('d'))
-        .map(|line| {
-            let mut words = line.split_whitespace();
-            let mode = words.next().unwrap_or_default().to_owned();
-            let path = words.next_back().unwrap_or_default();
-            format!("{mode} {}", path.trim_start_matches("./"))
-        })
-        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    let list = "dpkg-deb --extract \"$0\" \"$1\" && cd \"$1\" && \
+        find . -type f -printf '%m %P ' -exec sh -c 'sha256sum < \"$0\"' {} \\;";
+    let listed = succeed(shell.args(["-c", list]).arg(package).arg(folder.path()));
+    let mut content: BTreeSet<String> = listed.lines().map(str::to_owned).collect();
     for name in SCRIPTS.iter().chain(&["conffiles"]) {
         let mut dpkg = Command::new("dpkg-deb");
         content.insert(succeed(dpkg.arg("--info").arg(package).arg(name)));
