@@ -220,9 +220,11 @@ fn unresolved_items_and_the_end_of_an_outage_are_lines_of_the_log() {
     let log_lines = daemon.wait_for_line("the next pass tries again");
     let host = fixture.sandbox.base_url();
     let host = host.trim_start_matches("http://").trim_end_matches('/');
-    assert!(log_lines.last().unwrap().contains(host), "{log_lines:#?}");
+    let field = format!("server=\"{host}\"");
+    assert!(log_lines.last().unwrap().contains(&field), "{log_lines:#?}");
     fixture.sandbox.lock().fault_rules.clear();
-    daemon.wait_for_line("passes work again");
+    let log_lines = daemon.wait_for_line("passes work again");
+    assert!(log_lines.last().unwrap().contains(&field), "{log_lines:#?}");
 }
 
 #[test]

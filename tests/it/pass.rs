@@ -16,7 +16,7 @@ use maitred::domain::expected::Expected;
 use maitred::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact};
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference, RequestId};
-use maitred::domain::request::{ChargeState, OperatorDecision, RequestState};
+use maitred::domain::request::{CallEnd, ChargeState, OperatorDecision, RequestState};
 use maitred::domain::time::Span;
 use maitred::reconcile::context::PassError;
 use maitred::reconcile::execute::{ExecutionReport, execute};
@@ -674,6 +674,35 @@ async fn malformed_rows_are_left_alone_and_hide_no_request() {
         assert_eq!(fixture.status(&odd), expect, "{fault:?}");
         assert_eq!(fixture.status(&plain), "accepted", "{fault:?}");
     }
+}
+
+/// The host accepts a booking while its confirm is on its way, so that the confirm is refused.
+#[tokio::test]
+async fn a_refused_confirm_is_followed_by_a_reading_in_the_same_pass() {
+    let mut fixture = PassFixture::new(Dialect::V2).await;
+    fixture.grant("bo@example.com", 2).await;
+    let lesson = fixture.event_types.lesson;
+    let first = fixture.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let second = fixture.request(lesson, "bo@example.com", "2026-12-01T11:00:00Z");
+    {
+        let mut world = fixture.sandbox.lock();
+        let stage = Stage::Before;
+        let late = FaultRule::on_next(Operation::Confirm, Fault::Slow { stage, ms: 300 });
+        world.add_fault(late.for_booking(&second)).unwrap();
+        let accepts = ThirdPartyAction::HostAccepts {
+            booking: second.clone(),
+        };
+        let trigger = Trigger::after(Operation::Confirm, 1);
+        world.script.add(trigger, vec![accepts]);
+    }
+    let report = fixture.pass().await;
+    for uid in [&first, &second] {
+        assert_eq!(step_outcome(&report, uid), "confirmed", "{uid}");
+    }
+    let record = fixture.stored_request(&second).await.unwrap();
+    assert_eq!(record.calls.len(), 1, "{:?}", record.calls);
+    assert_eq!(record.calls[0].end, CallEnd::Refused);
+    assert_eq!(fixture.balance("bo@example.com").await, (0, 0, 2));
 }
 
 #[tokio::test]

@@ -403,6 +403,39 @@ async fn one_of_two_successors_carries_the_charge_in_each_order_of_runs() {
     }
 }
 
+/// Two simultaneous moves made two successors. The named one is cancelled, and the other one is
+/// accepted, older than what the short watch lists, and later than any charge.
+#[tokio::test]
+async fn a_successor_that_no_list_shows_carries_the_charge() {
+    let (mut fixture, old) = confirmed_fixture(Dialect::V2, 5).await;
+    let start = parse_time("2026-12-03T09:00:00Z");
+    let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&old, start));
+    let named = perform_action(&fixture, moves).remove(0);
+    let other = {
+        let mut world = fixture.sandbox.lock();
+        let mut row = world.booking(&named).unwrap().clone();
+        row.id = 0;
+        row.uid = format!("{named}x");
+        row.status = SandboxStatus::Accepted;
+        row.start += Span::days(700);
+        row.end += Span::days(700);
+        row.created += Span::milliseconds(1);
+        world.insert(row).unwrap()
+    };
+    fixture.clock.advance(Span::days(1));
+    fixture.last_watch = Some(fixture.clock.now());
+    let cancels = ThirdPartyAction::BookerCancels(BookingRemark::without_reason(&named));
+    perform_action(&fixture, cancels);
+    fixture.clock.advance(Span::seconds(30));
+    fixture.watch(false).await;
+    assert_eq!(fixture.balance(BO).await, (4, 0, 1));
+    let state = fixture.charge(&old).await.unwrap().state;
+    assert!(
+        matches!(&state, ChargeState::Moved { to } if to.as_str() == other),
+        "{state:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
     type Row = (
