@@ -990,10 +990,20 @@ async fn later_edits_do_not_change_what_was_paid_before() {
         terms.refunds.expired_refund = ExpiredRefund::Forfeit;
     };
     for dialect in [Dialect::V2, Dialect::V1] {
-        for moved in [None, Some(false), Some(true)] {
-            let what = format!("{dialect:?}, moved by the pass {moved:?}");
+        // What a dearer successor costs more is paid on the new terms, and joins the charge.
+        let rows = [
+            (None, false),
+            (Some(false), false),
+            (Some(true), false),
+            (Some(true), true),
+        ];
+        for (moved, dearer) in rows {
+            let what = format!("{dialect:?}, moved by the pass {moved:?}, dearer {dearer}");
             let (mut fixture, mut uid) = confirmed_fixture(dialect, true).await;
             change_terms(&mut fixture, harsh);
+            for gate in &mut fixture.policy.gates {
+                gate.cost += u64::from(dearer);
+            }
             if let Some(by_pass) = moved {
                 let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
                 let action = if by_pass {
@@ -1005,6 +1015,8 @@ async fn later_edits_do_not_change_what_was_paid_before() {
                 fixture.pass().await;
                 fixture.watch(false).await;
                 assert_eq!(fixture.status(&uid), "accepted", "{what}");
+                let left = if dearer { 1 } else { 2 };
+                assert_eq!(fixture.balance(BO).await.0, left, "{what}");
             }
             perform_action(
                 &fixture,
