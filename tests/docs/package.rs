@@ -131,6 +131,7 @@ fn a_debian_installs_runs_upgrades_and_removes_the_package() {
         metrics.contains("maitred_passes_total{outcome=\"success\"}"),
         "{metrics}"
     );
+    journal_has_fields_and_priorities(&machine);
     machine.succeed("systemctl reload maitred");
     machine.write("/etc/maitred/config.toml", "[[gate]]\ncost = \"much\"\n");
     machine.fail("systemctl reload maitred");
@@ -140,6 +141,21 @@ fn a_debian_installs_runs_upgrades_and_removes_the_package() {
     upgrades(&machine);
     runs_from_the_timer(&machine);
     removes(&machine);
+}
+
+/// The journal finds the entries of one request, and tells warnings from the rest.
+fn journal_has_fields_and_priorities(machine: &Machine) {
+    let journal = "journalctl --unit maitred --no-pager --output cat";
+    let request = machine.succeed(&format!("{journal} MAITRED_REQUEST={REQUEST}"));
+    assert!(request.contains("confirmed"), "{request}");
+    let others = request.lines().filter(|line| !line.contains(REQUEST));
+    assert_eq!(others.count(), 0, "{request}");
+    let all = machine.succeed(journal);
+    let warnings = machine.succeed(&format!("{journal} --priority warning"));
+    assert!(all.contains("maitred is up"), "{all}");
+    assert!(!warnings.contains("maitred is up"), "{warnings}");
+    let named_no_account = "the ledger named no account";
+    assert!(warnings.contains(named_no_account), "{warnings}");
 }
 
 /// Upgrades restart a service that runs, and leave a stopped one stopped.
