@@ -199,6 +199,28 @@ async fn a_moved_booking_that_is_accepted_again_counts_as_revived() {
     }
 }
 
+/// The list shows the moved booking as accepted, and the booking itself shows that it no longer is.
+#[tokio::test]
+async fn a_booking_that_only_an_old_list_shows_as_revived_is_not_listed() {
+    let (mut fixture, old) = confirmed_fixture(Dialect::V2, 5).await;
+    let start = parse_time("2026-12-03T09:00:00Z");
+    let moves = ThirdPartyAction::BookerMoves(BookingMove::new(&old, start));
+    perform_action(&fixture, moves);
+    fixture.pass().await;
+    fixture.watch(false).await;
+    accept_booking(&fixture, &old, false);
+    let stale = FaultRule::on_next(Operation::List, Fault::Stale).times(FaultTimes::Always);
+    fixture.sandbox.lock().add_fault(stale).unwrap();
+    edit_booking(&fixture, &old, |row| row.status = SandboxStatus::Cancelled);
+    fixture.watch(true).await;
+    assert_eq!(unresolved_items(&fixture).await, []);
+    // The booking is accepted again: now it is revived.
+    accept_booking(&fixture, &old, false);
+    fixture.watch(true).await;
+    let one = [(old.clone(), UnresolvedCode::Revived)];
+    assert_eq!(unresolved_items(&fixture).await, one);
+}
+
 #[tokio::test]
 async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_again() {
     for cancels in [false, true] {
