@@ -126,7 +126,7 @@ fn a_debian_installs_runs_upgrades_and_removes_the_package() {
     machine.succeed("systemctl enable --now maitred");
     calcom.wait_until_decided(REQUEST);
     machine.succeed("sudo -u maitred maitred pass");
-    let metrics = machine.succeed("sudo -u nobody cat /run/maitred/maitred.prom");
+    let metrics = machine.succeed("sudo -u daemon cat /run/maitred/maitred.prom");
     assert!(
         metrics.contains("maitred_passes_total{outcome=\"success\"}"),
         "{metrics}"
