@@ -1,7 +1,6 @@
 //! Writes one log line for every command that changed the ledger, with the user who gave the
 //! command, and the interface through which it came. Its details are in the ledger itself, under the
-//! commit that the line names: names and
-//! addresses of members stay out of the log.
+//! commit that the line names: names and addresses of members stay out of the log.
 
 use super::dispatch;
 use crate::control::command_sender::{CommandSender, Interface};
