@@ -11,7 +11,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::{AccountFact, Fact};
 use crate::domain::time::Time;
 use crate::store::port::Store;
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// The longest tier, tag or attribute name, in characters: each is a single word.
 const MAX_WORD: usize = 64;
@@ -26,14 +26,16 @@ const MAX_ATTRIBUTES: usize = 50;
 /// Changes tier, tags and attributes.
 pub fn set_attributes(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &AccountSetCommand,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
+    let now = stamp.at;
     let no_change = AccountSetCommand {
         account: command.account.clone(),
         ..AccountSetCommand::default()
     };
-    change_account(store, now, &command.account, |account| {
+    change_account(store, stamp, &command.account, |account| {
         if *command == no_change {
             return Err(parse::usage(
                 "name what to set: --tier, --no-tier, --tag, --untag, --attribute or \
@@ -164,11 +166,13 @@ fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
 /// Freezes the account with a reason, or thaws it.
 pub fn freeze_or_thaw(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     why: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    change_account(store, now, account, |account| {
+    let stamp = stamp.into();
+    let now = stamp.at;
+    change_account(store, stamp, account, |account| {
         let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
         if why.as_deref() == Some("") {
             return Err(parse::usage(
@@ -180,6 +184,7 @@ pub fn freeze_or_thaw(
             Fact::Account(AccountFact::FreezeChanged {
                 account: account.id.clone(),
                 reason: why,
+                stops_expiry: false,
             })
         }))
     })
@@ -188,11 +193,13 @@ pub fn freeze_or_thaw(
 /// Sets or removes the member's PIN. The hash is computed in the process where the PIN was typed.
 pub fn set_pin(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     hash: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    change_account(store, now, account, |account| {
+    let stamp = stamp.into();
+    let now = stamp.at;
+    change_account(store, stamp, account, |account| {
         if hash.is_some_and(|hash| !is_hash(hash)) {
             return Err(parse::usage("this is not the hash of a PIN"));
         }
@@ -209,11 +216,13 @@ pub fn set_pin(
 /// Decides from the account as it is, commits the fact if there is one, and shows the account.
 fn change_account(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     decide: impl Fn(&Account) -> Result<Option<Fact>, Refusal>,
 ) -> Result<CommandResult, Refusal> {
-    let (id, _) = transact(store, now, |store| {
+    let stamp = stamp.into();
+    let now = stamp.at;
+    let (id, _) = transact(store, &stamp, |store| {
         let account = parse::find_account(store, account)?;
         let fact = decide(&account)?;
         Ok::<_, Refusal>((fact.into_iter().collect(), account.id))

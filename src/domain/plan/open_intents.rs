@@ -247,10 +247,12 @@ impl<'a> Planner<'a> {
             Some(gate) => gate.price(&policy.global, booking, tier, uids.len()),
             None => request.cost,
         };
+        let last_start = joined.iter().map(|booking| booking.start).max();
         let mut facts = Vec::new();
         for booking in joined {
+            let starts = (booking, last_start.unwrap_or(booking.start));
             let hold = account.and_then(|account| {
-                self.hold(request, account, booking, price(booking), terms.as_ref())
+                self.hold(request, account, starts, price(booking), terms.as_ref())
             });
             let Some(hold) = hold else {
                 self.spend_previews.extend(preview_before);

@@ -2,7 +2,7 @@
 
 use super::WatchReport;
 use super::request_ids::find_unused_id;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::ReasonCode;
@@ -72,9 +72,12 @@ fn charge_account(
         return Ok((Vec::new(), None));
     };
     let cost = gate.price(global_policy, booking, account.tier.as_deref(), 1);
-    let credits = cost.min(account.available(now));
+    let purpose = global_policy
+        .spending
+        .purpose(now, Some(&gate.name), booking.start);
+    let credits = cost.min(SpendPreview::new(&account).available(&purpose));
     let (parts, mut facts) =
-        take_credits(&account, credits, now).expect("no more than is available");
+        take_credits(&account, credits, &purpose).expect("no more than is available");
     let (code, why) = match cause {
         UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => (
             ReasonCode::AcceptedMove,

@@ -38,7 +38,7 @@ use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 
 /// The format of the log that is written, and the newest that is read.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The oldest format that is read.
 pub const OLDEST_FORMAT: u32 = 1;
