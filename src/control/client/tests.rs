@@ -179,7 +179,7 @@ fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
     ];
     for (command, send, answer) in rows {
         let limits = ClientLimits { send, answer };
-        let error = exchange(&path, CommandRequest::new(&command), limits).map(|_| ());
+        let error = exchange(&path, CommandRequest::new(&command), None, limits).map(|_| ());
         assert!(
             matches!(error, Err(ClientError::Silent(time)) if time == short),
             "{error:?}"

@@ -323,6 +323,7 @@ mod tests {
         commit_facts(
             store,
             vec![Fact::Charge(ChargeFact::Hold {
+                lent: 0,
                 booking: BookingRef { ..booking },
                 request: id,
                 account: AccountId::parse(BO).unwrap(),
@@ -348,14 +349,14 @@ mod tests {
         );
     }
 
-    fn balances(store: &MemoryStore) -> Vec<u64> {
+    fn balances(store: &MemoryStore) -> Vec<i64> {
         let page = |limit: u32, after: Option<&str>| {
             let page = statement(store, now(), BO, limit, after);
             let CommandResult::Statement(view) = page.unwrap() else {
                 panic!("a statement");
             };
             let balances = view.entries.iter().map(|entry| entry.balance.unwrap());
-            (balances.collect::<Vec<u64>>(), view.next)
+            (balances.collect::<Vec<i64>>(), view.next)
         };
         let (all, next) = page(1_000, None);
         assert_eq!(next, None);
@@ -379,7 +380,11 @@ mod tests {
         let mut recorded_balances = Vec::new();
         let mut record_balance = |store: &MemoryStore| {
             let account = parse::find_account(store, BO).unwrap();
-            let left = account.lots.iter().map(|lot| lot.remaining).sum::<u64>();
+            let left = account
+                .lots
+                .iter()
+                .map(|lot| lot.remaining as i64)
+                .sum::<i64>();
             let all = balances(store);
             assert_eq!(all[0], left);
             recorded_balances.push((all.len(), left));
@@ -420,6 +425,7 @@ mod tests {
         record_balance(&store);
         let account = AccountId::parse(BO).unwrap();
         let grant = Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse("g3").unwrap(),
             account: account.clone(),
             credits: 4,

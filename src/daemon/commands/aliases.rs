@@ -5,7 +5,6 @@ use crate::control::protocol::{CommandResult, Refusal};
 use crate::domain::account::{Account, MAX_ALIASES};
 use crate::domain::fact::{AccountFact, Fact};
 use crate::domain::id::{AccountId, Address, may_have_legacy_form};
-use crate::domain::time::Time;
 use crate::store::port::Store;
 use crate::store::transaction::{Stamp, transact};
 

@@ -44,9 +44,13 @@ pub fn run_command(
             remove,
         } => aliases::set_alias(store, stamp, account, alias, *remove),
         Command::AccountSet(command) => members::set_attributes(store, stamp, command),
-        Command::AccountFreeze { account, reason } => {
-            members::freeze_or_thaw(store, stamp, account, reason.as_deref())
-        }
+        Command::AccountFreeze { account, reason } => members::freeze_or_thaw(
+            store,
+            stamp,
+            account,
+            reason.as_deref(),
+            policy.global.spending.freeze_stops_expiry,
+        ),
         Command::AccountPin { account, hash } => {
             members::set_pin(store, stamp, account, hash.as_deref())
         }

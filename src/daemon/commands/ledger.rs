@@ -8,7 +8,6 @@ use crate::daemon::views;
 use crate::domain::fact::Fact;
 use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
-use crate::domain::time::Time;
 use crate::store::port::Store;
 use crate::store::transaction::{Stamp, transact};
 
@@ -47,7 +46,6 @@ pub fn move_ledger(
     command: &LedgerMoveCommand,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     commit_and_show(store, stamp, |state| decide_move(state, command))
 }
 
@@ -102,7 +100,6 @@ pub fn accept_restore(
     reason: &str,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     commit_and_show(store, stamp, |state| {
         if state.restored_at.is_none() {
             return Err(parse::refusal(
@@ -121,7 +118,6 @@ fn commit_and_show(
     decide: impl Fn(&LedgerState) -> Result<LedgerFact, Refusal>,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     transact(store, &stamp, |store| {
         let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
         Ok::<_, Refusal>((vec![Fact::Ledger(decide(&state)?)], ()))

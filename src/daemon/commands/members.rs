@@ -9,7 +9,6 @@ use crate::control::protocol::{CommandResult, Refusal};
 use crate::daemon::pin::is_hash;
 use crate::domain::account::Account;
 use crate::domain::fact::{AccountFact, Fact};
-use crate::domain::time::Time;
 use crate::store::port::Store;
 use crate::store::transaction::{Stamp, transact};
 
@@ -30,7 +29,6 @@ pub fn set_attributes(
     command: &AccountSetCommand,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     let no_change = AccountSetCommand {
         account: command.account.clone(),
         ..AccountSetCommand::default()
@@ -169,9 +167,9 @@ pub fn freeze_or_thaw(
     stamp: impl Into<Stamp>,
     account: &str,
     why: Option<&str>,
+    stops_expiry: bool,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     change_account(store, stamp, account, |account| {
         let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
         if why.as_deref() == Some("") {
@@ -183,8 +181,8 @@ pub fn freeze_or_thaw(
         Ok(is_change.then(|| {
             Fact::Account(AccountFact::FreezeChanged {
                 account: account.id.clone(),
+                stops_expiry: stops_expiry && why.is_some(),
                 reason: why,
-                stops_expiry: false,
             })
         }))
     })
@@ -198,7 +196,6 @@ pub fn set_pin(
     hash: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     change_account(store, stamp, account, |account| {
         if hash.is_some_and(|hash| !is_hash(hash)) {
             return Err(parse::usage("this is not the hash of a PIN"));
@@ -401,7 +398,8 @@ mod tests {
     #[test]
     fn a_freeze_has_a_reason_and_ends() {
         let mut store = store_with_credits(1);
-        let mut set = |why: Option<&str>| freeze_or_thaw(&mut store, now(), "bo@example.com", why);
+        let mut set =
+            |why: Option<&str>| freeze_or_thaw(&mut store, now(), "bo@example.com", why, false);
         for why in [
             Some("unpaid"),
             Some("unpaid"),

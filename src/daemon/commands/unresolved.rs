@@ -6,7 +6,6 @@ use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::id::BookingUid;
-use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, UnresolvedBooking, UnresolvedCode};
 use crate::store::port::{Store, StoreError};
 use crate::store::transaction::{Stamp, transact};
@@ -44,7 +43,6 @@ pub fn resolve(
     reason: &str,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
-    let now = stamp.at;
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
     let code = code.map(parse_code).transpose()?;
