@@ -319,7 +319,7 @@ pub fn account(account: &Account, now: Time) -> AccountView {
                 granted: lot.granted,
                 expires: lot.expires.map(format_time),
                 source: lot.terms.source.as_str().to_owned(),
-                priority: lot.terms.priority,
+                priority: lot.terms.priority.into(),
                 gates: lot.terms.gates.iter().cloned().collect(),
                 lasts_after_first_use: lot
                     .terms

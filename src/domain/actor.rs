@@ -8,14 +8,14 @@ pub struct Actor {
     /// The user of the system who gave the command. `None` where the system did not report it.
     pub uid: Option<u32>,
     /// How the command came.
-    pub interface: Interface,
+    pub interface: ActorInterface,
     /// The name of the user of the system, or the name that the command gave. It is not proven.
     pub name: Option<String>,
 }
 
 /// How a command came to the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interface {
+pub enum ActorInterface {
     /// Over the daemon's socket, from the command line or another program.
     Socket,
     /// By a form of the daemon's web page.
@@ -26,7 +26,7 @@ pub enum Interface {
     Daemon,
 }
 
-impl Interface {
+impl ActorInterface {
     /// Returns the word for this interface in the log.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.name, self.uid, self.interface) {
             (Some(name), ..) => f.write_str(name),
-            (None, _, Interface::Daemon) => f.write_str("maitred"),
+            (None, _, ActorInterface::Daemon) => f.write_str("maitred"),
             (None, Some(uid), _) => write!(f, "user {uid}"),
             (None, None, interface) => write!(f, "an unknown user ({})", interface.as_str()),
         }

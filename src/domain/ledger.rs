@@ -322,6 +322,13 @@ fn update_account<R: LedgerRecords>(
     Ok(())
 }
 
+fn require_open(account: &Account) -> Result<(), Violation> {
+    match account.closed {
+        Some(_) => Err(Violation::AccountClosed(account.id.clone())),
+        None => Ok(()),
+    }
+}
+
 fn check_amount(credits: Credits) -> Result<(), Violation> {
     if (1..=MAX_CREDITS).contains(&credits) {
         Ok(())

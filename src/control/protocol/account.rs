@@ -217,7 +217,7 @@ pub struct LotView {
     pub source: String,
     /// Lots with a smaller number pay first.
     #[serde(default)]
-    pub priority: i16,
+    pub priority: i64,
     /// The gates whose bookings the lot may pay for; empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<String>,

@@ -7,7 +7,7 @@ use crate::control::command_sender::MAX_ACTOR_NAME;
 use crate::control::command_sender::{CommandSender, Interface};
 use crate::control::protocol::review::ReviewAnswer;
 use crate::control::protocol::{Command, CommandResult, Refusal};
-use crate::domain::actor::{self, Actor};
+use crate::domain::actor::{Actor, ActorInterface};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Maintenance;
@@ -60,9 +60,9 @@ pub fn to_actor(sender: &CommandSender) -> Actor {
     Actor {
         uid: sender.uid,
         interface: match sender.interface {
-            Interface::Socket => actor::Interface::Socket,
-            Interface::Page => actor::Interface::Page,
-            Interface::Command => actor::Interface::Command,
+            Interface::Socket => ActorInterface::Socket,
+            Interface::Page => ActorInterface::Page,
+            Interface::Command => ActorInterface::Command,
         },
         name: given.or_else(|| sender.uid.and_then(user_name)),
     }

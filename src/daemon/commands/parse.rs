@@ -177,7 +177,7 @@ pub fn resolve_account_id(store: &dyn Store, text: &str) -> Result<AccountId, Re
     follow_merges(store, id)
 }
 
-/// The most merges that are followed from one name. Nobody merges accounts this often.
+/// The most merges that are followed from one name. No account is merged this often.
 const MAX_MERGES: usize = 100;
 
 /// Returns the account that has everything of this one: itself, unless it was merged into another.

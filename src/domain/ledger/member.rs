@@ -3,7 +3,7 @@
 use super::merging::apply_merge;
 use super::{
     ApplyResult, GrantKind, GrantRecord, LedgerRecords, Violation, check_amount, map_read_error,
-    new_lot, take_parts, update_account,
+    new_lot, require_open, take_parts, update_account,
 };
 use crate::domain::account::{Account, Closing, LotPart, MAX_ALIASES, MAX_LOTS, sum_credits};
 use crate::domain::fact::{AccountFact, CreditFact};
@@ -110,13 +110,6 @@ pub(super) fn set_expiry_of_grant<R: LedgerRecords>(
         records.put_grant_record(record);
     }
     Ok(())
-}
-
-pub(super) fn require_open(account: &Account) -> Result<(), Violation> {
-    match account.closed {
-        Some(_) => Err(Violation::AccountClosed(account.id.clone())),
-        None => Ok(()),
-    }
 }
 
 pub(super) fn apply_credit_fact<R: LedgerRecords>(

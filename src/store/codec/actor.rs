@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::personal::{PersonalText, from_personal_text, to_personal_text};
 use super::text::RecordError;
-use crate::domain::actor::{Actor, Interface};
+use crate::domain::actor::{Actor, ActorInterface};
 
 /// Who gave the command that made a commit.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,10 +31,10 @@ impl<'a> From<&'a Actor> for ActorRecord<'a> {
         Self {
             uid: actor.uid,
             interface: match actor.interface {
-                Interface::Socket => InterfaceRecord::Socket,
-                Interface::Page => InterfaceRecord::Page,
-                Interface::Command => InterfaceRecord::Command,
-                Interface::Daemon => InterfaceRecord::Daemon,
+                ActorInterface::Socket => InterfaceRecord::Socket,
+                ActorInterface::Page => InterfaceRecord::Page,
+                ActorInterface::Command => InterfaceRecord::Command,
+                ActorInterface::Daemon => InterfaceRecord::Daemon,
             },
             personal: actor.name.as_deref().and_then(to_personal_text),
         }
@@ -49,10 +49,10 @@ impl TryFrom<ActorRecord<'_>> for Actor {
         Ok(Self {
             uid: record.uid,
             interface: match record.interface {
-                InterfaceRecord::Socket => Interface::Socket,
-                InterfaceRecord::Page => Interface::Page,
-                InterfaceRecord::Command => Interface::Command,
-                InterfaceRecord::Daemon => Interface::Daemon,
+                InterfaceRecord::Socket => ActorInterface::Socket,
+                InterfaceRecord::Page => ActorInterface::Page,
+                InterfaceRecord::Command => ActorInterface::Command,
+                InterfaceRecord::Daemon => ActorInterface::Daemon,
             },
             name: (!name.is_empty()).then_some(name),
         })
