@@ -2,10 +2,11 @@
 //! plan. The target is below 1 s with 20 rules of the operator's own. For 250 requests it is below
 //! 50 ms.
 
+use maitred::domain::criteria::price::Cost;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
-use maitred::domain::account::Account;
+use maitred::domain::account::{Account, Lot};
 use maitred::domain::booking::{
     Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host,
     TimestampedBooking,
@@ -19,7 +20,6 @@ use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
 };
-use maitred::domain::lot::Lot;
 use maitred::domain::plan::plan;
 use maitred::domain::rule::expression::Expression;
 use maitred::domain::snapshot::Snapshot;
@@ -170,7 +170,6 @@ fn account(n: i64) -> Account {
     account.totals.granted = lots * 10;
     account.lots = (0..lots)
         .map(|lot| Lot {
-            terms: Default::default(),
             grant: Reference::parse(&format!("grant-{n}-{lot}")).expect("a reference"),
             granted: 10,
             remaining: 10,
@@ -251,7 +250,7 @@ fn policy() -> Policy {
         gates: vec![Gate {
             name: "club".to_owned(),
             event_types: vec![EventTypeKey::Slug("book-club".to_owned())],
-            cost: 1,
+            cost: Cost::Fixed(1),
             unknown_booker: OnViolation::Decline,
             short_of_credit: OnViolation::Decline,
             time_taken: OnViolation::Decline,

@@ -143,6 +143,7 @@ fn parse_webhook(envelope: Row<'_>, payload: Row<'_>) -> Result<ParsedBooking, F
         booker: identify_booker(responses, &attendees),
         attendees,
         guests: responses.addresses("guests"),
+        has_unread_guests: responses.has_unread_addresses("guests"),
         location: payload.string("location"),
         answers: responses.answers(),
         metadata: payload.object("metadata").answers(),

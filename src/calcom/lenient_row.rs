@@ -132,6 +132,15 @@ impl<'a> Row<'a> {
         texts.filter_map(|text| Address::parse(text).ok()).collect()
     }
 
+    /// Returns true if the field holds something that [`Row::addresses`] leaves out.
+    pub(super) fn has_unread_addresses(self, field: &str) -> bool {
+        match self.get(field) {
+            None | Some(Value::Null) => false,
+            Some(Value::Array(items)) => items.len() != self.addresses(field).len(),
+            Some(_) => true,
+        }
+    }
+
     /// Returns a person's name: a text, or `{firstName, lastName}`.
     pub(super) fn name(self, field: &str) -> Option<String> {
         let parts = self.object(field);

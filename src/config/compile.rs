@@ -22,6 +22,25 @@ pub(super) fn compile_expression(
     report_failure(item, text, compiled, report)
 }
 
+/// Compiles the price at the key. `lookups` are the names of the lookups that it may use.
+pub(super) fn compile_price(
+    item: &TomlValue<'_>,
+    lookups: &BTreeSet<String>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Option<Expression> {
+    let text = item.text("1 + size(booking.guests)", report)?;
+    let compiled = compile_on_large_stack(|| Expression::compile_price(text, lookups));
+    report_failure(item, text, compiled, report)
+}
+
+/// Compiles a price that the reading of another value has made. Its text is right.
+pub(super) fn compile_generated_price(
+    text: &str,
+    lookups: &BTreeSet<String>,
+) -> Result<Expression, Vec<RuleDiagnostic>> {
+    compile_on_large_stack(|| Expression::compile_price(text, lookups))
+}
+
 /// Compiles the template at the key.
 pub(super) fn compile_template(
     item: &TomlValue<'_>,

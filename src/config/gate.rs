@@ -14,11 +14,11 @@ use super::key_names::RenamedKey;
 use super::on_violation::EFFECT;
 use super::reader::TomlTable;
 use super::reader::toml_value::TomlValue;
-use super::value_type::{FieldAt, NumberRange, SpecialField, SpecialType};
-use super::{criteria, event_type, price, refund_policy, rule, value};
+use super::value_type::{FieldAt, SpecialField, SpecialType};
+use super::{cost, criteria, event_type, price, refund_policy, rule, value};
 use crate::domain::criteria::gate_criteria::Criteria;
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::decision::MAX_CREDITS;
+use crate::domain::criteria::price::Cost;
 use crate::domain::gate::{Gate, OnUnanswered};
 use crate::domain::id::EventTypeKey;
 use crate::domain::refund_policy::Terms;
@@ -87,11 +87,13 @@ const KEYS: &[KeyRow<Gate>] = &[
         value: Default("1"),
         affects: Decisions,
         doc: "What a booking costs if no price matches, in whole credits. Each occurrence of a \
-            series is a booking. 0: an account is enough.",
-        field: &FieldAt(
-            |gate: &mut Gate| &mut gate.cost,
-            NumberRange(0..=MAX_CREDITS),
-        ),
+            series is a booking. 0: an account is enough. { base = 1, per-guest = 1 } adds a price \
+            for each guest that the booker invited. { cel = \"1 + size(booking.guests)\" } is an \
+            expression that gives the number (see docs/rules.md). { lookup = \"prices\" } is the \
+            number that this [[lookup]] answers, and with field = \"credits\" the number in that \
+            field of its answer. A price that cannot be determined confirms nothing: the request \
+            is left for review, or handled by the lookup's no-answer.",
+        field: &FieldAt(|gate: &mut Gate| &mut gate.cost, cost::COST),
     },
     KeyRow {
         name: "prices",
@@ -102,11 +104,12 @@ const KEYS: &[KeyRow<Gate>] = &[
             event-types = [\"book-club\"] for these event types; length = \"1h\" or \
             length = { at-least = \"30m\", at-most = \"2h\" } for bookings of that length; \
             weekdays = [\"mon-fri\", \"sun\"] and hours = \"18:00-24:00\" for those that start \
-            then; occurrences = 5 or occurrences = { at-least = 5 } for series of that many.",
+            then; occurrences = 5 or occurrences = { at-least = 5 } for series of that many. The \
+            cost of a price has the forms of the key cost.",
         field: &SpecialField {
             description: "a list of prices",
-            read: |item, gate: &mut Gate, _, report| {
-                gate.criteria.prices = price::read_prices(item, &gate.event_types, report);
+            read: |item, gate: &mut Gate, context, report| {
+                gate.criteria.prices = price::read_prices(item, &gate.event_types, context, report);
             },
             to_json: |gate| price::to_json(&gate.criteria.prices),
         },
@@ -211,7 +214,7 @@ fn blank_gate() -> Gate {
     Gate {
         name: String::new(),
         event_types: Vec::new(),
-        cost: 1,
+        cost: Cost::Fixed(1),
         unknown_booker: OnViolation::Decline,
         short_of_credit: OnViolation::Decline,
         time_taken: OnViolation::Decline,

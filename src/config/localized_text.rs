@@ -85,6 +85,11 @@ pub(super) const REASONS: Section<Config> = Section {
             &ReasonText(ReasonCode::LookupFailed),
         ),
         reason(
+            "price-unknown",
+            NOT_ACCEPTED,
+            &ReasonText(ReasonCode::PriceUnknown),
+        ),
+        reason(
             "short-of-credit",
             NOT_ACCEPTED,
             &ReasonText(ReasonCode::ShortOfCredit),

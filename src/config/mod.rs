@@ -36,6 +36,7 @@ mod calendar_value;
 mod cap;
 mod check;
 mod compile;
+mod cost;
 mod criteria;
 mod dead_man;
 mod diagnostic_collector;

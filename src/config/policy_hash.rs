@@ -293,6 +293,21 @@ taken = \"decline\"
             ("wrong-pin = 'review'", "", false),
             ("prices = [{ cost = 2 }]", "prices = [{ cost = 3 }]", false),
             (
+                "prices = [{ cost = { per-guest = 1 } }]",
+                "prices = [{ cost = { base = 0, per-guest = 1 } }]",
+                true,
+            ),
+            (
+                "prices = [{ cost = { per-guest = 1 } }]",
+                "prices = [{ cost = { base = 1, per-guest = 1 } }]",
+                false,
+            ),
+            (
+                "prices = [{ cost = { cel = '1 + 1' } }]",
+                "prices = [{ cost = { cel = '1 + 2' } }]",
+                false,
+            ),
+            (
                 "prices = [{ cost = 2, tiers = ['a'] }]",
                 "prices = [{ cost = 2, tiers = ['b'] }]",
                 false,

@@ -6,14 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::diagnostic_collector::DiagnosticCollector;
-use super::event_type;
+use super::key::ReadContext;
 use super::reader::TomlTable;
 use super::reader::toml_value::TomlValue;
-use super::time_window;
-use super::value;
+use super::{cost, event_type, time_window, value};
 use crate::domain::criteria::price::{MAX_PRICES, Price};
 use crate::domain::criteria::time_window::TimeWindow;
-use crate::domain::decision::MAX_CREDITS;
 use crate::domain::id::EventTypeKey;
 use crate::domain::name_distance;
 use crate::domain::time::Span;
@@ -42,13 +40,14 @@ const EXAMPLE: &str = "{ cost = 2, tiers = [\"gold\"] }";
 pub(super) fn read_prices(
     list: &TomlValue<'_>,
     gate_event_types: &[EventTypeKey],
+    context: &ReadContext<'_>,
     report: &mut DiagnosticCollector<'_>,
 ) -> Vec<Price> {
     let mut prices: Vec<(String, Price)> = Vec::new();
     for row in list.rows(EXAMPLE, MAX_PRICES, report) {
         let path = row.path().to_owned();
         let before = report.error_count();
-        let Some(price) = read_price(row, gate_event_types, report) else {
+        let Some(price) = read_price(row, gate_event_types, context, report) else {
             continue;
         };
         if report.error_count() > before {
@@ -74,7 +73,7 @@ pub(super) fn to_json(prices: &[Price]) -> Value {
     let price = |price: &Price| {
         let (fewest, most) = price.occurrences;
         json!({
-            "cost": price.cost,
+            "cost": cost::to_json(&price.cost),
             "tiers": value::sorted(price.tiers.iter().map(|tier| tier.as_str().into())),
             "event-types": event_type::to_json(&price.event_types),
             "length": length(price),
@@ -88,6 +87,7 @@ pub(super) fn to_json(prices: &[Price]) -> Value {
 fn read_price(
     mut row: TomlTable<'_>,
     gate_event_types: &[EventTypeKey],
+    context: &ReadContext<'_>,
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<Price> {
     row.match_names(&KEYS, &[], report);
@@ -98,7 +98,7 @@ fn read_price(
     let when = time_window::read(&mut row, report);
     let occurrences = row.get("occurrences", report);
     row.report_unknown_keys(report);
-    let cost = cost.and_then(|item| item.number(0..=MAX_CREDITS, report));
+    let cost = cost.and_then(|item| cost::read(&item, context, report));
     let tiers = tiers.map(|item| value::read_tiers(&item, report));
     let event_types =
         event_types.map(|item| self::read_event_types(&item, gate_event_types, report));

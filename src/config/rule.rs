@@ -205,7 +205,7 @@ mod tests {
     use crate::domain::evaluation::rules::{RULES, built_in_names};
     use crate::domain::gate::Policy;
 
-    const GATE: &str = "[[gate]]\nname = 'club'\nevent-types = ['book-club']\ncost = 1\n";
+    const GATE: &str = "[[gate]]\nname = 'club'\nevent-types = ['book-club']\n";
 
     /// Returns the policy of a configuration with one gate and this key of the table of rules.
     fn policy_with(key: &str, value: &str) -> Policy {
@@ -233,6 +233,8 @@ mod tests {
             Some("hours") => "[{ weekdays = ['mon-fri'] }]",
             Some("caps") => "[{ at-most = 1, per = 'day' }]",
             Some("rule") => "",
+            Some("cost") => "{ per-guest = 1 }",
+            Some("prices") => "[{ cost = { cel = '1 + size(booking.guests)' } }]",
             Some(_) | None => panic!("there is no example of {key}"),
         }
     }

@@ -16,13 +16,12 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use percent_encoding::NON_ALPHANUMERIC;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::api::answer::{read_refusal, read_result};
 use super::api::request::{CommandRequest, JSON};
-use super::api::route::{ACTOR_HEADER, Route, SCHEMA_HEADER};
+use super::api::route::{Route, SCHEMA_HEADER};
 use super::exit;
 use super::protocol::{Command, CommandResult, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA};
 
@@ -134,11 +133,7 @@ impl ClientError {
 /// # Errors
 /// Fails when no daemon runs, when the daemon cannot be asked, and when the daemon refuses the
 /// command.
-pub fn send_command(
-    path: &Path,
-    command: Command,
-    actor: Option<&str>,
-) -> Result<CommandResult, ClientError> {
+pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, ClientError> {
     let limits = ClientLimits {
         send: SEND_TIMEOUT,
         answer: command.profile().has_time_limit.then_some(ANSWER_TIMEOUT),
@@ -149,7 +144,7 @@ pub fn send_command(
         return Err(ClientError::TooLong(request.body.len()));
     }
     let route = request.route;
-    let answer = exchange(path, request, actor, limits)?;
+    let answer = exchange(path, request, limits)?;
     read_answer(route, &answer)
 }
 
@@ -170,7 +165,6 @@ struct Answer {
 fn exchange(
     path: &Path,
     request: CommandRequest,
-    actor: Option<&str>,
     limits: ClientLimits,
 ) -> Result<Answer, ClientError> {
     let failed = |source| ClientError::Io {
@@ -186,7 +180,7 @@ fn exchange(
     runtime.block_on(async {
         let stream = tokio::net::UnixStream::from_std(stream).map_err(failed)?;
         let (part_taken, parts) = watch::channel(());
-        let request = build_request(request, actor, part_taken);
+        let request = build_request(request, part_taken);
         tokio::select! {
             answer = send(stream, request) => answer.map_err(|error| http_error(path, error)),
             () = stalled(parts, limits.send) => Err(ClientError::Silent(limits.send)),
@@ -198,7 +192,6 @@ fn exchange(
 /// Builds the request. Each part of the body that is taken is noted.
 fn build_request(
     request: CommandRequest,
-    actor: Option<&str>,
     part_taken: watch::Sender<()>,
 ) -> Request<impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static> {
     let method = request.method();
@@ -212,18 +205,14 @@ fn build_request(
         part_taken.send_replace(());
         Some((Ok(Frame::data(part)), (rest, part_taken)))
     });
-    let mut head = Request::builder()
+    Request::builder()
         .method(method)
         .uri(request.target)
         .header(HOST, "localhost")
         .header(CONTENT_TYPE, JSON)
         .header(CONTENT_LENGTH, length)
-        .header(SCHEMA_HEADER, SCHEMA);
-    if let Some(actor) = actor {
-        let encoded = percent_encoding::utf8_percent_encode(actor, NON_ALPHANUMERIC);
-        head = head.header(ACTOR_HEADER, encoded.to_string());
-    }
-    head.body(StreamBody::new(Box::pin(parts)))
+        .header(SCHEMA_HEADER, SCHEMA)
+        .body(StreamBody::new(Box::pin(parts)))
         .expect("the parts of a request come from the table and are escaped")
 }
 

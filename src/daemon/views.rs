@@ -14,7 +14,7 @@ use crate::control::protocol::review::{NotedRequestView, OperatorReviewView};
 use crate::control::protocol::status::WatchSummaryView;
 use crate::control::protocol::unresolved::{ResolvedView, UnresolvedItem, UnresolvedSummary};
 use crate::domain::account::Account;
-use crate::domain::decision::Finding;
+use crate::domain::decision::{Finding, ReasonCode};
 use crate::domain::entry_reason::EntryReason;
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::plan::Problem;
@@ -183,11 +183,16 @@ pub fn outcome(request: &Request) -> &'static str {
 pub fn noted_request(request: &Request, account: Option<&Account>, now: Time) -> NotedRequestView {
     NotedRequestView {
         step: step(request, outcome(request)),
-        cost: request.credits,
+        cost: is_price_known(request).then_some(request.credits),
         available: account.map(|account| account.available(now)),
         since: format_time(request.first_evaluated_at),
         review: request.review.as_ref().map(operator_review),
     }
+}
+
+fn is_price_known(request: &Request) -> bool {
+    let mut reasons = request.reasons.iter();
+    reasons.all(|reason| reason.code != ReasonCode::PriceUnknown)
 }
 
 /// Returns the operator's decision about a request.
@@ -289,20 +294,6 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         expired: balance.expired,
         revoked: balance.revoked,
         granted: balance.granted,
-        received: balance.received,
-        sent: balance.sent,
-        lent: balance.lent,
-        repaid: balance.repaid,
-        overdraft_limit: account.overdraft_limit,
-        closed_reason: account
-            .closed
-            .as_ref()
-            .map(|closing| closing.reason.clone()),
-        merged_into: {
-            let closing = account.closed.as_ref();
-            let successor = closing.and_then(|closing| closing.merged_into.as_ref());
-            successor.map(ToString::to_string)
-        },
         aliases: account.aliases.iter().map(ToString::to_string).collect(),
         tier: account.tier.clone(),
         tags: account.tags.iter().cloned().collect(),
@@ -312,19 +303,12 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         lots: account
             .lots
             .iter()
-            .filter(|lot| lot.is_spendable(account.lot_clock(now)))
+            .filter(|lot| lot.is_spendable(now))
             .map(|lot| LotView {
                 grant: lot.grant.to_string(),
                 left: lot.remaining,
                 granted: lot.granted,
                 expires: lot.expires.map(format_time),
-                source: lot.terms.source.as_str().to_owned(),
-                priority: lot.terms.priority.into(),
-                gates: lot.terms.gates.iter().cloned().collect(),
-                lasts_after_first_use: lot
-                    .terms
-                    .lasts_after_first_use
-                    .map(crate::domain::messages::format_span),
             })
             .collect(),
     }
@@ -340,9 +324,6 @@ pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> Grant
             GrantKind::Grant => "grant",
             GrantKind::Revoke => "revoke",
             GrantKind::Restored => "restored",
-            GrantKind::Transfer => "transfer",
-            GrantKind::Received => "received",
-            GrantKind::Overdraft => "overdraft",
         }
         .to_owned(),
         credits: given.credits,

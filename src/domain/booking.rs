@@ -147,6 +147,8 @@ pub struct Booking {
     pub attendees: Vec<Attendee>,
     /// The addresses that the booker invited in addition.
     pub guests: Vec<Address>,
+    /// Whether the server shows guests that cannot be read. Their number is then not known.
+    pub has_unread_guests: bool,
     /// In a seated booking every attendee is a booker, so there is no single booker.
     pub seated: bool,
     /// The booking that this one replaced. `None` when it replaced none.
@@ -197,6 +199,7 @@ impl Booking {
             booker: None,
             attendees: Vec::new(),
             guests: Vec::new(),
+            has_unread_guests: false,
             seated: false,
             rescheduled_from: None,
             rescheduled_to: None,

@@ -60,8 +60,6 @@ impl DailyTotals {
                 *self.decisions.entry(key).or_default() += 1;
                 return;
             }
-            // A transfer gives one account what another one loses.
-            Fact::Credit(CreditFact::Transfer { .. }) => return,
             // A hold reserves credits and a void releases them; neither spends any.
             Fact::Charge(
                 ChargeFact::Hold { .. }
@@ -76,8 +74,7 @@ impl DailyTotals {
             )
             | Fact::Account(_)
             | Fact::Unresolved(_)
-            | Fact::Ledger(_)
-            | Fact::By(_) => return,
+            | Fact::Ledger(_) => return,
         };
         *total = total.saturating_add(credits);
     }

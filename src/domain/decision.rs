@@ -85,6 +85,8 @@ pub enum ReasonCode {
     RuleFailed,
     /// A rule needs an answer from another system, and there is none.
     LookupFailed,
+    /// What the booking costs is not known.
+    PriceUnknown,
     /// An operator decided.
     Operator,
     /// The booking overlaps one that is already accepted, or one that this pass confirms.
@@ -106,7 +108,7 @@ pub enum ReasonCode {
 }
 
 /// All codes, in the order of the declaration.
-pub const REASON_CODES: [ReasonCode; 43] = [
+pub const REASON_CODES: [ReasonCode; 44] = [
     ReasonCode::Ungated,
     ReasonCode::ForeignHost,
     ReasonCode::NoEventType,
@@ -141,6 +143,7 @@ pub const REASON_CODES: [ReasonCode; 43] = [
     ReasonCode::RuleNotMet,
     ReasonCode::RuleFailed,
     ReasonCode::LookupFailed,
+    ReasonCode::PriceUnknown,
     ReasonCode::Operator,
     ReasonCode::TimeTaken,
     ReasonCode::ShortOfCredit,
@@ -190,6 +193,7 @@ impl ReasonCode {
             Self::RuleNotMet => "rule",
             Self::RuleFailed => "rule-failed",
             Self::LookupFailed => "lookup-failed",
+            Self::PriceUnknown => "price-unknown",
             Self::Operator => "operator",
             Self::TimeTaken => "taken",
             Self::ShortOfCredit => "short-of-credit",

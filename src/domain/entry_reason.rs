@@ -74,6 +74,8 @@ pub enum EntryCode {
     SeriesGrew,
     /// A series got more occurrences than one request may have.
     SeriesTooLong,
+    /// What an occurrence costs that joined a series is not known.
+    JoinedPriceUnknown,
     /// An occurrence that had already begun joined a series.
     BegunOccurrenceJoined,
     /// An operator resolved the unknown status of the booking.
@@ -227,6 +229,9 @@ impl EntryReason {
                 format!("the booking {}", booking_state.describe())
             }
             EntryCode::SeriesGrew => "the series grew beyond the booker's credit".to_owned(),
+            EntryCode::JoinedPriceUnknown => {
+                "the series grew, and what the further occurrences cost is not known".to_owned()
+            }
             EntryCode::SeriesTooLong => {
                 "the series grew beyond what one request may have".to_owned()
             }

@@ -16,6 +16,7 @@ pub mod rules;
 pub mod time_rules;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
@@ -28,8 +29,9 @@ use super::account::Account;
 use super::booking::{Answer, Booker, Booking, EventType};
 use super::criteria::global_policy::GlobalPolicy;
 use super::criteria::on_violation::OnViolation;
+use super::criteria::price::PriceFailure;
 use super::decision::{Credits, Decision, Finding, Reason, ReasonCode};
-use super::gate::Gate;
+use super::gate::{Gate, PriceInput};
 use super::host_schedule::Overlap;
 use super::id::{AccountId, Address};
 use super::refund_policy::OnReschedule;
@@ -57,8 +59,6 @@ pub struct EvaluationInput<'a> {
     /// The credits that the account can spend now. When earlier steps of this plan have spent some,
     /// this is less than the lots hold.
     pub available: Credits,
-    /// The credits that the account may be lent beyond these.
-    pub lendable: Credits,
     /// The member's bookings that are held or charged: those from before this plan, and those that
     /// this plan confirms.
     pub counted_bookings: [&'a [CountedBooking]; 2],
@@ -106,9 +106,9 @@ pub struct Evaluation {
     pub account: Option<AccountId>,
     /// The booker's address. `None` when the booker's identity is ambiguous.
     pub booker: Option<Address>,
-    /// What each booking costs, in the order of the bookings.
+    /// What each booking costs, in the order of the bookings. Empty if that is not known.
     pub costs: Vec<Credits>,
-    /// What confirming the request costs in total.
+    /// What confirming the request costs in total. 0 if that is not known.
     pub credits: Credits,
     /// The credits that have to be held, in addition to those that are carried.
     pub to_hold: Credits,
@@ -136,21 +136,38 @@ impl<'a> EvaluationInput<'a> {
             .filter(|standing| standing.is_confirmed)
     }
 
+    /// Returns what the price of one booking may depend on.
+    fn price_input(&self, booking: &'a Booking) -> PriceInput<'a> {
+        PriceInput {
+            global: self.global,
+            booking,
+            account: self.account,
+            occurrences: self.bookings.len(),
+            lookups: self.answers(),
+            event_type: self.event_type.flatten(),
+        }
+    }
+
     /// Returns what the request costs.
-    fn costs(&self) -> RequestCosts {
-        let price = |booking: &&Booking| {
-            let occurrences = self.bookings.len();
-            self.gate
-                .price(self.global, booking, self.tier(), occurrences)
-        };
-        let each: Vec<Credits> = self.bookings.iter().map(price).collect();
+    ///
+    /// # Errors
+    /// Returns why that is not known.
+    fn costs(&self) -> Result<RequestCosts, PriceFailure> {
+        let bookings = self.bookings.iter();
+        let prices = bookings.map(|booking| self.gate.price(&self.price_input(booking)));
+        let each = prices.collect::<Result<Vec<Credits>, PriceFailure>>()?;
         let total: Credits = each.iter().sum();
         let carried = self.carried_charge.map_or(0, Charge::credits);
-        RequestCosts {
+        Ok(RequestCosts {
             each,
             total,
             to_hold: total.saturating_sub(carried),
-        }
+        })
+    }
+
+    /// Returns the answers of other systems.
+    fn answers(&self) -> &'a BTreeMap<String, Answer> {
+        self.lookups.map_or(&NO_ANSWERS, |lookups| &lookups.answers)
     }
 
     /// Returns the decision that a violation with this code, or of this rule of the operator, leads
@@ -183,9 +200,10 @@ impl<'a> EvaluationInput<'a> {
 }
 
 /// The answers of other systems when none were asked for.
-static NO_ANSWERS: std::collections::BTreeMap<String, Answer> = std::collections::BTreeMap::new();
+static NO_ANSWERS: BTreeMap<String, Answer> = BTreeMap::new();
 
 /// What confirming a request costs.
+#[derive(Default)]
 struct RequestCosts {
     /// What each booking costs, in the order of the bookings.
     each: Vec<Credits>,
@@ -196,8 +214,8 @@ struct RequestCosts {
 
 /// Evaluates one request.
 pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
-    let costs = input.costs();
-    let context = rule_context(input, &costs);
+    let costs = input.costs().ok();
+    let context = rule_context(input, costs.as_ref());
     let mut collector = OutcomeCollector {
         input,
         findings: Vec::new(),
@@ -232,6 +250,8 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
         booker_text,
         reason_keys,
     } = decide(input, &context, objections);
+    // Nothing is confirmed without a price.
+    let costs = costs.unwrap_or_default();
     Evaluation {
         decision,
         reasons,
@@ -247,7 +267,7 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
 }
 
 /// Returns what the operator's expressions and templates may read.
-fn rule_context<'a>(input: &EvaluationInput<'a>, costs: &RequestCosts) -> RuleContext<'a> {
+fn rule_context<'a>(input: &EvaluationInput<'a>, costs: Option<&RequestCosts>) -> RuleContext<'a> {
     let questions = input.event_type.flatten();
     RuleContext {
         booking: input.bookings[0],
@@ -255,14 +275,12 @@ fn rule_context<'a>(input: &EvaluationInput<'a>, costs: &RequestCosts) -> RuleCo
         account: input.account,
         counts: time_rules::booking_counts(input, input.zone),
         gate: &input.gate.name,
-        cost: costs.each[0],
-        credits: costs.total,
+        cost: costs.map(|costs| costs.each[0]),
+        credits: costs.map(|costs| costs.total),
         available: input.available,
-        to_hold: costs.to_hold,
+        to_hold: costs.map(|costs| costs.to_hold),
         occurrence: input.bookings[0].start,
-        lookups: input
-            .lookups
-            .map_or(&NO_ANSWERS, |lookups| &lookups.answers),
+        lookups: input.answers(),
         hidden_answer: input.gate.criteria.pin.as_deref(),
         questions: Questions {
             from_calendar: questions.and_then(|kind| kind.questions.as_deref()),
@@ -287,12 +305,13 @@ impl OutcomeCollector<'_> {
             RuleOutcome::Passed(detail) => (None, detail),
             RuleOutcome::Failed(failure) => {
                 let bookings = self.input.bookings;
+                let detail = failure.detail.as_ref().unwrap_or(&failure.text);
                 let detail = match failure.booking_index {
                     Some(at) if bookings.len() > 1 => {
                         let uid = &bookings[at].uid;
-                        format!("{} (booking {uid})", failure.text)
+                        format!("{detail} (booking {uid})")
                     }
-                    Some(_) | None => failure.text.clone(),
+                    Some(_) | None => detail.clone(),
                 };
                 let code = failure.code;
                 let effect = failure.effect;

@@ -1,17 +1,21 @@
 //! The policy: the operator's configuration in the form that the plan needs. Gates define which
 //! event types are guarded and what they cost; bookings outside every gate are never changed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::booking::Booking;
+use super::account::Account;
+use super::booking::{Answer, Booking, EventType};
 use super::criteria::gate_criteria::Criteria;
 use super::criteria::global_policy::GlobalPolicy;
 use super::criteria::on_violation::OnViolation;
+use super::criteria::price::{Cost, PriceFailure};
 use super::decision::{Credits, ReasonCode};
 use super::id::{EventTypeKey, HostId, HostKey};
 use super::messages;
 use super::refund_policy::Terms;
 use super::request::Charge;
+use super::rule::context::{BookingCounts, Questions, RuleContext};
 use super::time::Span;
 
 /// Everything that a decision depends on, apart from the snapshot.
@@ -40,7 +44,7 @@ pub struct Gate {
     pub event_types: Vec<EventTypeKey>,
     /// What one booking costs if no price applies. Every occurrence of a series is one booking. 0:
     /// membership is enough.
-    pub cost: Credits,
+    pub cost: Cost,
     /// What happens when the booker has no account.
     pub unknown_booker: OnViolation,
     /// What happens when the booker has too few credits.
@@ -213,22 +217,102 @@ impl Policy {
     }
 }
 
+/// A booking and what its price may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct PriceInput<'a> {
+    /// The policy that applies to all gates.
+    pub global: &'a GlobalPolicy,
+    /// The booking.
+    pub booking: &'a Booking,
+    /// The member. `None`: the booker has no account.
+    pub account: Option<&'a Account>,
+    /// The number of occurrences that are booked together.
+    pub occurrences: usize,
+    /// The answers of other systems, by the name of the lookup. Empty where none were asked.
+    pub lookups: &'a BTreeMap<String, Answer>,
+    /// The event type, if the calendar describes it.
+    pub event_type: Option<&'a EventType>,
+}
+
 impl Gate {
-    /// Returns what one booking costs a member of this tier, as one of `occurrences` occurrences.
-    pub fn price(
-        &self,
-        global: &GlobalPolicy,
-        booking: &Booking,
-        tier: Option<&str>,
-        occurrences: usize,
-    ) -> Credits {
-        if self.criteria.prices.is_empty() {
-            return self.cost;
+    /// Returns what one booking costs.
+    ///
+    /// # Errors
+    /// Returns why the price is not known.
+    pub fn price(&self, input: &PriceInput<'_>) -> Result<Credits, PriceFailure> {
+        let cost = self.cost_of(input);
+        match cost.fixed() {
+            Some(credits) => Ok(credits),
+            None => cost.evaluate(&self.price_context(input)),
         }
-        let zone = self.criteria.zone(global, booking);
+    }
+
+    /// Describes how the price of a booking was determined. `None`: the price is the same for every
+    /// booking that it fits.
+    pub fn describe_price(&self, input: &PriceInput<'_>) -> Option<String> {
+        let cost = self.cost_of(input);
+        let is_fixed = cost.fixed().is_some();
+        (!is_fixed).then(|| cost.describe(&self.price_context(input)))
+    }
+
+    /// Returns the gate's cost and those of its prices.
+    pub fn all_costs(&self) -> impl Iterator<Item = &Cost> {
+        let prices = self.criteria.prices.iter().map(|price| &price.cost);
+        prices.chain([&self.cost])
+    }
+
+    /// Returns true if the price of a booking is determined for each booking.
+    pub fn has_computed_price(&self) -> bool {
+        self.all_costs().any(|cost| cost.fixed().is_none())
+    }
+
+    /// Returns true if any rule, global rules included, or a price uses this lookup.
+    pub fn uses_lookup(&self, global: &GlobalPolicy, lookup: &str) -> bool {
+        let rules = global.rules.iter().chain(&self.criteria.rules);
+        let conditions = rules.map(|rule| &rule.require);
+        let prices = self.all_costs().filter_map(Cost::expression);
+        conditions
+            .chain(prices)
+            .flat_map(|expression| expression.lookups())
+            .any(|name| name == lookup)
+    }
+
+    /// Returns the cost that applies to the booking.
+    fn cost_of(&self, input: &PriceInput<'_>) -> &Cost {
+        if self.criteria.prices.is_empty() {
+            return &self.cost;
+        }
+        let tier = input.account.and_then(|account| account.tier.as_deref());
+        let zone = self.criteria.zone(input.global, input.booking);
         let mut prices = self.criteria.prices.iter();
         prices
-            .find(|price| price.applies_to(booking, tier, occurrences, zone))
-            .map_or(self.cost, |price| price.cost)
+            .find(|price| price.applies_to(input.booking, tier, input.occurrences, zone))
+            .map_or(&self.cost, |price| &price.cost)
+    }
+
+    /// Returns what the expression of a price may read. Of what it may not read (`rule::schema`),
+    /// the context has nothing.
+    fn price_context<'a>(&'a self, input: &PriceInput<'a>) -> RuleContext<'a> {
+        let questions = input.event_type.and_then(|kind| kind.questions.as_deref());
+        RuleContext {
+            booking: input.booking,
+            occurrences: input.occurrences,
+            account: input.account,
+            counts: BookingCounts::default(),
+            gate: &self.name,
+            cost: None,
+            credits: None,
+            available: 0,
+            to_hold: None,
+            occurrence: input.booking.start,
+            lookups: input.lookups,
+            hidden_answer: self.criteria.pin.as_deref(),
+            questions: Questions {
+                from_calendar: questions,
+                inferred: &[],
+            },
+            zone: self.criteria.zone(input.global, input.booking),
+            now: input.booking.created_at,
+        }
     }
 }

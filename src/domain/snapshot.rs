@@ -80,6 +80,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Returns the event type of a booking. `None` when the calendar does not describe it, or was not
+    /// asked.
+    pub fn event_type_of(&self, booking: &Booking) -> Option<&EventType> {
+        let event_type = booking.event_type.as_ref()?;
+        self.event_types.get(&event_type.id)?.as_ref()
+    }
+
     /// Returns, for each decided booking, the request that it was decided with, alone or together
     /// with others.
     pub fn decisions_by_booking(&self) -> HashMap<&BookingUid, &Request> {

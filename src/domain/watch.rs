@@ -43,7 +43,8 @@ pub struct ChargeCase<'a> {
     pub hosts: &'a [HostKey],
     /// The gate of the chain's last booking. `None` when no gate guards that booking any more.
     pub last_gate: Option<&'a Gate>,
-    /// What the chain's last booking costs at that gate. `None` when no gate guards that booking.
+    /// What the chain's last booking costs: as its decision recorded, or else at that gate. `None`
+    /// when no gate guards that booking, and when the price could not be determined.
     pub last_cost: Option<Credits>,
     /// The account that paid.
     pub account: &'a Account,

@@ -31,7 +31,6 @@ pub async fn ask(
         sender: CommandSender {
             uid: session.uid,
             interface: Interface::Page,
-            name: None,
         },
         answer,
     };

@@ -11,7 +11,6 @@ use std::error::Error;
 use chrono::NaiveDate;
 
 use crate::domain::account::Account;
-use crate::domain::actor::Actor;
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
@@ -101,8 +100,6 @@ pub struct LoggedFact {
     pub seq: u64,
     /// When the commit was made.
     pub at: Time,
-    /// Who gave the command that made the commit. `None`: no command made it, or the log is older.
-    pub by: Option<Actor>,
     /// The fact.
     pub fact: Fact,
 }

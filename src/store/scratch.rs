@@ -441,7 +441,6 @@ impl Store for ScratchStore<'_> {
                     entries.push(LoggedFact {
                         seq: commit.seq,
                         at: commit.at,
-                        by: commit.actor().cloned(),
                         fact: fact.clone(),
                     });
                 }

@@ -5,6 +5,7 @@ use crate::fixture::clock::parse_time;
 use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};
 use maitred::daemon::commands::charges::settle;
+use maitred::domain::criteria::price::Cost;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::{ChargeFact, CreditFact, Fact};
 use maitred::domain::id::{AccountId, BookingUid, Reference};
@@ -33,7 +34,6 @@ fn advance_to(fixture: &PassFixture, then: Time) {
 async fn grant_until(fixture: &PassFixture, credits: u64, expires: &str) {
     let at = fixture.clock.now();
     let fact = Fact::Credit(CreditFact::Grant {
-        terms: Default::default(),
         reference: Reference::parse("short").unwrap(),
         account: AccountId::parse(BO).unwrap(),
         credits,
@@ -116,7 +116,7 @@ async fn refunds_to_an_expired_lot_follow_one_rule_on_every_path() {
                 }
                 RefundPath::CheaperByPass | RefundPath::CheaperByWatch => {
                     for gate in &mut fixture.policy.gates {
-                        gate.cost = 1;
+                        gate.cost = Cost::Fixed(1);
                     }
                     let action = if way == RefundPath::CheaperByPass {
                         ThirdPartyAction::BookerMoves(shift)
@@ -301,7 +301,7 @@ async fn a_late_move_does_not_avoid_the_cost_of_a_cancellation() {
             }
             if then == AfterMove::Cheaper {
                 for gate in &mut fixture.policy.gates {
-                    gate.cost = 1;
+                    gate.cost = Cost::Fixed(1);
                 }
             }
             let shift = BookingMove::new(&uid, parse_time("2026-12-21T09:00:00Z"));

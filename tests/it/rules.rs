@@ -5,6 +5,7 @@
 mod criteria;
 mod lookups;
 mod pins;
+mod prices;
 mod real_answers;
 
 use std::collections::{BTreeMap, BTreeSet};

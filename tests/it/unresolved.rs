@@ -10,6 +10,7 @@ use crate::fixture::steps::{
 use maitred::control::protocol::CommandResult;
 use maitred::daemon::commands::{charges, decisions, unresolved};
 use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::price::Cost;
 use maitred::domain::dialect::Dialect;
 use maitred::domain::id::BookingUid;
 use maitred::domain::refund_policy::{AcceptedMove, LateMove, OnRevived, OnUnmanaged};
@@ -498,7 +499,7 @@ async fn a_move_that_is_accepted_at_once_is_carried_and_listed_or_judged() {
         if let Some(effect) = short {
             for gate in &mut fixture.policy.gates {
                 gate.short_of_credit = effect;
-                gate.cost = 50;
+                gate.cost = Cost::Fixed(50);
             }
         }
         change_terms(&mut fixture, |terms| terms.accepted_move = how);

@@ -7,6 +7,7 @@ use crate::fixture::steps::{
     BO, START, change_terms, check_nothing_more, commit_fact, perform_action,
 };
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
+use maitred::domain::criteria::price::Cost;
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::dialect::Dialect;
 use maitred::domain::fact::{AccountFact, CreditFact, Fact};
@@ -231,7 +232,7 @@ async fn another_cost_charges_or_returns_the_difference() {
             fixture.pass().await;
             fixture.watch(true).await;
             for gate in &mut fixture.policy.gates {
-                gate.cost = cost;
+                gate.cost = Cost::Fixed(cost);
             }
             let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));
             let action = if by_host {
@@ -587,7 +588,6 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
         change_terms(&mut fixture, |terms| terms.refunds.expired_refund = how);
         let at = fixture.clock.now();
         let fact = Fact::Credit(CreditFact::Grant {
-            terms: Default::default(),
             reference: Reference::parse("short").unwrap(),
             account: AccountId::parse(BO).unwrap(),
             credits: 1,
@@ -1003,7 +1003,7 @@ async fn later_edits_do_not_change_what_was_paid_before() {
             let (mut fixture, mut uid) = confirmed_fixture(dialect, true).await;
             change_terms(&mut fixture, harsh);
             for gate in &mut fixture.policy.gates {
-                gate.cost += u64::from(dearer);
+                gate.cost = Cost::Fixed(gate.cost.fixed().unwrap() + u64::from(dearer));
             }
             if let Some(by_pass) = moved {
                 let shift = BookingMove::new(&uid, parse_time("2026-12-03T09:00:00Z"));

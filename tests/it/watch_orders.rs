@@ -7,7 +7,7 @@ use crate::fixture::pass_fixture::PassFixture;
 use crate::fixture::steps::{BO, RunKind, START, perform_action, run_all};
 use chrono::Weekday;
 use maitred::domain::criteria::on_violation::OnViolation;
-use maitred::domain::criteria::price::Price;
+use maitred::domain::criteria::price::{Cost, Price};
 use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::dialect::Dialect;
@@ -161,7 +161,7 @@ async fn each_pair_of_changes_in_each_order_of_runs() {
             }
             let mut fixture = PassFixture::new(dialect).await;
             for gate in &mut fixture.policy.gates {
-                gate.cost = 4;
+                gate.cost = Cost::Fixed(4);
                 gate.terms.refunds.no_show = NoShow::Keep;
                 gate.terms.refunds.tiers = crate::fixture::pass_fixture::graded_refund_tiers();
                 gate.terms.refunds.host_absent = HostAbsent::Refund;
@@ -201,7 +201,7 @@ fn raise_saturday_price(fixture: &mut PassFixture, cost: u64) {
     weekdays[Weekday::Sat.num_days_from_monday() as usize] = true;
     for gate in &mut fixture.policy.gates {
         gate.criteria.prices = vec![Price {
-            cost,
+            cost: Cost::Fixed(cost),
             tiers: Vec::new(),
             event_types: Vec::new(),
             length: (None, None),

@@ -37,6 +37,7 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
         booker: identify_booker(responses, &attendees),
         attendees,
         guests: responses.addresses("guests"),
+        has_unread_guests: responses.has_unread_addresses("guests"),
         rescheduled_from: row.linked_uid("fromReschedule")?,
         rescheduled_by: row.address("rescheduledBy"),
         cancelled_by: row.address("cancelledBy"),
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(got.host_id(), Some(HostId(101)));
         assert_eq!(got.event_type.unwrap().slug.as_deref(), Some("intro"));
         assert_eq!(got.booker.unwrap().language.as_deref(), Some("en"));
-        assert_eq!(got.guests.len(), 1);
+        assert_eq!((got.guests.len(), got.has_unread_guests), (1, false));
         assert_eq!(
             got.location.as_deref(),
             Some("https://meet.example.test/olga")

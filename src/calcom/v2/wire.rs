@@ -47,6 +47,7 @@ pub(in crate::calcom) fn parse_booking(value: &Value) -> Result<Booking, FieldEr
         booker,
         attendees,
         guests: row.addresses("guests"),
+        has_unread_guests: row.has_unread_addresses("guests"),
         seated,
         rescheduled_from: row.linked_uid("rescheduledFromUid")?,
         rescheduled_to: row.linked_uid("rescheduledToUid")?,
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(booker.address.as_str(), "bo@example.com");
         assert_eq!(booker.name.as_deref(), Some("Bo Booker"));
         assert_eq!(booker.time_zone.as_deref(), Some("Europe/Paris"));
-        assert_eq!(got.guests.len(), 1);
+        assert_eq!((got.guests.len(), got.has_unread_guests), (1, true));
         let list = Answer::List(vec![Answer::Number(1.0), Answer::Null]);
         assert_eq!(got.answers["level"], list);
         assert_eq!(got.metadata["ticket"], Answer::Text("42".to_owned()));

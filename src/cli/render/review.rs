@@ -46,7 +46,10 @@ fn render_request(request: &NotedRequestView, page: &PageLayout) -> String {
 }
 
 fn format_cost(request: &NotedRequestView) -> String {
-    let cost = format_count(request.cost, "credit");
+    let Some(cost) = request.cost else {
+        return "not known".to_owned();
+    };
+    let cost = format_count(cost, "credit");
     match request.available {
         Some(available) => format!("{cost}, of {available} available"),
         None => format!("{cost}, and there is no account"),

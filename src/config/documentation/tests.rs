@@ -131,6 +131,7 @@ fn the_example_reasons_are_the_default_texts() {
         ReasonCode::WrongPin,
         ReasonCode::OverCap,
         ReasonCode::LookupFailed,
+        ReasonCode::PriceUnknown,
         ReasonCode::ShortOfCredit,
     ] {
         let words = loaded

@@ -46,8 +46,8 @@ pub struct NotedRequestView {
     /// The last decision about the request, and its reasons.
     #[serde(flatten)]
     pub step: StepView,
-    /// What confirming the request costs in total.
-    pub cost: u64,
+    /// What confirming the request costs in total; absent when that could not be determined.
+    pub cost: Option<u64>,
     /// What the booker's account has available; absent when there is no account.
     pub available: Option<u64>,
     /// When the request was evaluated for the first time.

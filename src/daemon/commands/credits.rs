@@ -14,10 +14,9 @@ use crate::domain::decision::Credits;
 use crate::domain::fact::{CreditFact, Fact};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::lot::{LotTerms, Purpose};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, Store};
-use crate::store::transaction::{Stamp, transact};
+use crate::store::transaction::transact;
 
 /// Most grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
@@ -30,12 +29,10 @@ const MAX_GRANTS: usize = 1_000;
 /// the store cannot be read or written.
 pub fn grant(
     store: &mut dyn Store,
-    stamp: impl Into<Stamp>,
+    now: Time,
     command: &GrantCommand,
 ) -> Result<CommandResult, Refusal> {
-    let stamp = stamp.into();
-    let now = stamp.at;
-    let (written, _) = transact(store, &stamp, |store| decide_grant(store, now, command))?;
+    let (written, _) = transact(store, now, |store| decide_grant(store, now, command))?;
     let record = &written.record;
     if written.existed {
         return grant_result(store, record, true, now);
@@ -85,7 +82,6 @@ fn decide_grant(
         credits: parse::credits(command.credits)?,
         kind: GrantKind::Grant,
         expires: None,
-        terms: LotTerms::default(),
         reason: parse::reason(command.reason.as_deref(), "granted")?,
         at: now,
         account,
@@ -130,14 +126,10 @@ fn decide_grant(
 /// cannot be read or written.
 pub fn revoke(
     store: &mut dyn Store,
-    stamp: impl Into<Stamp>,
+    now: Time,
     command: &RevokeCommand,
 ) -> Result<CommandResult, Refusal> {
-    let stamp = stamp.into();
-    let now = stamp.at;
-    let (written, _) = transact(store, &stamp, |store| {
-        decide_revocation(store, now, command)
-    })?;
+    let (written, _) = transact(store, now, |store| decide_revocation(store, now, command))?;
     let record = &written.record;
     if !written.existed {
         tracing::info!(reference = %record.reference, credits = record.credits, "revoked");
@@ -159,7 +151,6 @@ fn decide_revocation(
         credits,
         kind: GrantKind::Revoke,
         expires: None,
-        terms: LotTerms::default(),
         reason: parse::reason(command.reason.as_deref(), "revoked")?,
         at: now,
     };
@@ -169,7 +160,7 @@ fn decide_revocation(
     }
     let mut preview = SpendPreview::new(&account);
     let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(now));
-    let Some(parts) = preview.allocate(credits, &Purpose::without_booking(now)) else {
+    let Some(parts) = preview.allocate(credits, now) else {
         return Err(parse::refusal(
             "short-of-credit",
             format!(
@@ -229,7 +220,6 @@ pub(super) fn to_grant_fact(record: &GrantRecord) -> Fact {
         account: record.account.clone(),
         credits: record.credits,
         expires: record.expires,
-        terms: record.terms.clone(),
         reason: record.reason.clone(),
     })
 }
@@ -284,9 +274,6 @@ pub(super) fn check_same_grant(
                 GrantKind::Grant => "grant of",
                 GrantKind::Revoke => "revocation of",
                 GrantKind::Restored => "refund of",
-                GrantKind::Transfer => "transfer of",
-                GrantKind::Received => "receipt of",
-                GrantKind::Overdraft => "overdraft of",
             },
             existing.credits,
             existing.account,

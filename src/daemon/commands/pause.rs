@@ -9,7 +9,7 @@ use crate::domain::gate::Policy;
 use crate::domain::ledger_state::LedgerFact;
 use crate::domain::time::{Span, Time, truncate_to_millis};
 use crate::store::port::Store;
-use crate::store::transaction::{Stamp, transact};
+use crate::store::transaction::transact;
 
 /// The longest pause that ends by itself. A longer one is more likely a mistake.
 const MAX_SECONDS: u64 = 366 * 86_400;
@@ -22,11 +22,9 @@ const MAX_SECONDS: u64 = 366 * 86_400;
 pub fn pause(
     store: &mut dyn Store,
     policy: &Policy,
-    stamp: impl Into<Stamp>,
+    now: Time,
     command: &PauseCommand,
 ) -> Result<CommandResult, Refusal> {
-    let stamp = stamp.into();
-    let now = stamp.at;
     if let Some(gate) = &command.gate {
         check_gate(policy, gate)?;
     }
@@ -35,7 +33,7 @@ pub fn pause(
         .seconds
         .map(|seconds| end(now, seconds))
         .transpose()?;
-    transact(store, &stamp, |store| {
+    transact(store, now, |store| {
         let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
         let current = match &command.gate {
             Some(gate) => state.pauses.of_gate(gate, now),
@@ -60,12 +58,10 @@ pub fn pause(
 pub fn resume(
     store: &mut dyn Store,
     policy: &Policy,
-    stamp: impl Into<Stamp>,
+    now: Time,
     gate: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    let stamp = stamp.into();
-    let now = stamp.at;
-    transact(store, &stamp, |store| {
+    transact(store, now, |store| {
         let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
         let current = match gate {
             Some(gate) => state.pauses.of_gate(gate, now),

@@ -240,7 +240,7 @@ mod tests {
         Gate {
             name: "club".to_owned(),
             event_types: Vec::new(),
-            cost: 1,
+            cost: crate::domain::criteria::price::Cost::Fixed(1),
             unknown_booker: OnViolation::Decline,
             short_of_credit: OnViolation::Decline,
             time_taken: OnViolation::Decline,

@@ -5,6 +5,7 @@ use super::recorded_request::rule_passed;
 use crate::domain::criteria::cap::CapPeriod;
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::ZoneSource;
+use crate::domain::criteria::price::Cost;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::Finding;
 use crate::domain::evaluation::built_in_rule::{BuiltInRule, RuleInput};
@@ -103,8 +104,7 @@ impl AnyRule<'_> {
         match self {
             Self::BuiltIn(rule) => {
                 let mut inputs = rule.inputs.iter();
-                let input = inputs.find_map(|input| unrecorded_input(gated_request, rule, *input));
-                input.map(str::to_owned)
+                inputs.find_map(|input| unrecorded_input(gated_request, rule, *input))
             }
             Self::Own(rule) => {
                 let mut names = rule.require.names().into_iter();
@@ -134,11 +134,11 @@ fn unrecorded_input(
     gated_request: &GatedRequest<'_>,
     rule: &BuiltInRule,
     input: RuleInput,
-) -> Option<&'static str> {
+) -> Option<String> {
     // The finding that was recorded says what the rule read then.
     let has_finding = rule_passed(gated_request.request, rule.name).is_some();
     let zone = || unrecorded_zone(gated_request);
-    match input {
+    let unrecorded = match input {
         // The replay rebuilds these from the log.
         RuleInput::Account | RuleInput::PriorRequests => None,
         RuleInput::EventType => (!has_finding).then_some("the price of the event type"),
@@ -151,8 +151,9 @@ fn unrecorded_input(
         RuleInput::TimeZone => zone(),
         RuleInput::BookingCounts => zone().filter(|_| has_calendar_caps(gated_request)),
         RuleInput::Lookups => Some("the answers of other systems"),
-        RuleInput::Price => unrecorded_price_input(gated_request),
-    }
+        RuleInput::Price => return unrecorded_price_input(gated_request),
+    };
+    unrecorded.map(str::to_owned)
 }
 
 /// Returns the unknown input that a variable depends on, if there is one.
@@ -168,7 +169,7 @@ fn unrecorded_variable(gated_request: &GatedRequest<'_>, name: &str) -> Option<S
     let input = if ZONE_VARIABLES.contains(&name) {
         unrecorded_zone(gated_request)
     } else if PRICE_VARIABLES.contains(&name) {
-        unrecorded_price_input(gated_request)
+        return unrecorded_price_input(gated_request);
     } else if END_VARIABLES.contains(&name) && !gated_request.has_times {
         Some("the times of the occurrences")
     } else {
@@ -191,8 +192,28 @@ fn has_calendar_caps(gated_request: &GatedRequest<'_>) -> bool {
     caps.any(|cap| cap.period != CapPeriod::Open)
 }
 
-/// Returns an input of the price that is not known.
-fn unrecorded_price_input(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
+/// Returns an input of the price that is not known. An expression of a price reads no name that
+/// depends on the price, so that this ends.
+fn unrecorded_price_input(gated_request: &GatedRequest<'_>) -> Option<String> {
+    let fixed = unrecorded_condition_of_price(gated_request).map(str::to_owned);
+    fixed.or_else(|| unrecorded_cost_input(gated_request))
+}
+
+/// Returns an input of a cost that is determined for each booking, if it is not known.
+fn unrecorded_cost_input(gated_request: &GatedRequest<'_>) -> Option<String> {
+    gated_request.gate.all_costs().find_map(|cost| match cost {
+        Cost::Fixed(_) => None,
+        Cost::PerGuest { .. } => Some("booking.guests".to_owned()),
+        Cost::Lookup { .. } => Some("lookup".to_owned()),
+        Cost::Expression(number) => {
+            let mut names = number.names().into_iter();
+            names.find_map(|name| unrecorded_variable(gated_request, name))
+        }
+    })
+}
+
+/// Returns an input of the conditions of prices that is not known.
+fn unrecorded_condition_of_price(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
     let prices = &gated_request.gate.criteria.prices;
     let by_time = prices
         .iter()

@@ -113,12 +113,4 @@ impl Criteria {
                 .unwrap_or(global.zone),
         }
     }
-
-    /// Returns true if any rule, global rules included, uses this lookup.
-    pub fn uses_lookup(&self, global: &GlobalPolicy, lookup: &str) -> bool {
-        let rules = global.rules.iter().chain(self.rules.iter());
-        rules
-            .flat_map(|rule| rule.require.lookups())
-            .any(|name| name == lookup)
-    }
 }

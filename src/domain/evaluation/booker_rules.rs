@@ -133,17 +133,11 @@ pub(super) fn check_member(input: &EvaluationInput<'_>) -> RuleOutcome {
         )
         .with_effect(OnViolation::Leave);
     }
-    let text = unknown_booker_text(input.costs().total);
+    let text = unknown_booker_text(input.costs().ok().map(|costs| costs.total));
     RuleOutcome::failed(ReasonCode::UnknownBooker, text)
 }
 
 pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
-    if input
-        .account
-        .is_some_and(|account| account.closed.is_some())
-    {
-        return RuleOutcome::failed(ReasonCode::AccountFrozen, "the account is closed");
-    }
     match input
         .account
         .and_then(|account| account.freeze_reason.as_ref())
@@ -192,12 +186,12 @@ fn too_many_requests_text(at_most: u32) -> String {
     format!("At most {at_most} requests a day are accepted. Please request again tomorrow.")
 }
 
-fn unknown_booker_text(cost: Credits) -> String {
-    if cost == 0 {
+fn unknown_booker_text(cost: Option<Credits>) -> String {
+    let Some(cost) = cost.filter(|cost| *cost > 0) else {
         return "There is no account for the e-mail address you gave. If you have one under another \
                 address, please book with that one."
             .to_owned();
-    }
+    };
     format!(
         "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
          this booking costs {}. If you have an account under another address, please book with \

@@ -9,6 +9,9 @@ use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::decision::{Decision, Finding, ReasonCode};
 use crate::domain::rule::context::RuleContext;
 
+/// The names of variables that follow from the price.
+const PRICE_VARIABLES: [&str; 3] = ["request.cost", "request.credits", "request.missing"];
+
 /// Returns the global rules and then the gate's, each in the order of the configuration. They read
 /// member data, so there are none when the booker has no account.
 pub(super) fn applicable_rules<'a>(
@@ -48,6 +51,8 @@ pub(super) fn evaluate_rule(
 ) -> (Finding, Option<Objection>) {
     let (objection, detail) = if let Some(lookup) = unanswered_lookup(input, rule) {
         object_to_missing_lookup(input, rule, lookup)
+    } else if context.cost.is_none() && rule.require.reads_any(&PRICE_VARIABLES) {
+        object_to_failed_rule(input, context, rule, "the price is not known".to_owned())
     } else {
         match rule.require.evaluate(context) {
             Ok(true) => (None, rule.require.describe_inputs(context)),

@@ -17,6 +17,8 @@ pub(super) enum RuleOutcome {
 pub(super) struct RuleFailure {
     pub(super) code: ReasonCode,
     pub(super) text: String,
+    /// What the finding shows to operators in place of the text.
+    pub(super) detail: Option<String>,
     /// What happens to the request in place of the rule's effect.
     pub(super) effect: Option<OnViolation>,
     /// The index of the booking that caused the failure, if it was a single one.
@@ -34,6 +36,7 @@ impl RuleOutcome {
         Self::Failed(RuleFailure {
             code,
             text: text.into(),
+            detail: None,
             effect: None,
             booking_index: None,
             depends_on_unsettled: false,
@@ -61,6 +64,11 @@ impl RuleOutcome {
     /// Replaces the effect of the rule for this failure.
     pub(super) fn with_effect(self, effect: OnViolation) -> Self {
         self.map_failure(|failure| failure.effect = Some(effect))
+    }
+
+    /// Shows operators this detail in place of the text.
+    pub(super) fn with_detail(self, detail: String) -> Self {
+        self.map_failure(|failure| failure.detail = Some(detail))
     }
 
     /// Marks a failure as one that depends on something unsettled.

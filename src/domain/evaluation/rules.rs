@@ -284,6 +284,21 @@ pub const RULES: &[BuiltInRule] = &[
         check: OwnRules,
     },
     BuiltInRule {
+        name: "price",
+        fails_when: "the price, which is determined for each booking, is not known: another system \
+                     gives no answer, or the expression fails or gives no price",
+        reasons: &[account_reason(ReasonCode::PriceUnknown, &[HasTextKey])],
+        overridable: Overridable::No,
+        effect: Fixed(OnViolation::Review),
+        exception: Some("`no-answer` of the lookup without an answer"),
+        switch: Keys {
+            keys: &["gate.cost", "gate.prices"],
+            is_on: |_, gate| gate.has_computed_price(),
+        },
+        inputs: &[RuleInput::Account, RuleInput::Price],
+        check: BuiltIn(credit_rule::check_price),
+    },
+    BuiltInRule {
         name: "credit",
         fails_when: "the credit does not cover the price",
         reasons: &[account_reason(

@@ -4,9 +4,8 @@
 
 use super::event::{Member, Notification, NotificationContent, NotificationOrigin, RequestSummary};
 use super::target::NotificationTerms;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Lot};
 use crate::domain::decision::Decision;
-use crate::domain::lot::Lot;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::Time;
 

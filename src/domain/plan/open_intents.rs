@@ -1,16 +1,18 @@
 //! Open intents: recorded decisions are finished, and what they hold is reserved meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::send::expected_account;
 use super::{Action, Planner, Problem, Step, planned_call};
 use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::{Booking, BookingRef};
-use crate::domain::decision::Decision;
+use crate::domain::criteria::price::PriceFailure;
+use crate::domain::decision::{Credits, Decision};
 use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
+use crate::domain::gate::PriceInput;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, BookingState, NextStep};
 use crate::domain::messages;
@@ -242,18 +244,27 @@ impl<'a> Planner<'a> {
         let mut gates = policy.gates.iter();
         let gate = gates.find(|gate| Some(&gate.name) == request.gate.as_ref());
         let terms = gate.map(|gate| Arc::new(gate.terms.refunds.clone()));
-        let tier = account.and_then(|account| account.tier.as_deref());
-        let price = |booking| match gate {
-            Some(gate) => gate.price(&policy.global, booking, tier, uids.len()),
-            None => request.cost,
+        // Other systems were asked for the decision, and their answers are not recorded.
+        let no_answers = BTreeMap::new();
+        let price = |booking: &Booking| match gate {
+            Some(gate) => gate.price(&PriceInput {
+                global: &policy.global,
+                booking,
+                account,
+                occurrences: uids.len(),
+                lookups: &no_answers,
+                event_type: self.snapshot.event_type_of(booking),
+            }),
+            None => Ok(request.cost),
         };
-        let last_start = joined.iter().map(|booking| booking.start).max();
+        let prices = joined.iter().map(|booking| price(booking));
+        let Ok(prices) = prices.collect::<Result<Vec<Credits>, PriceFailure>>() else {
+            return Err(EntryCode::JoinedPriceUnknown);
+        };
         let mut facts = Vec::new();
-        for booking in joined {
-            let starts = (booking, last_start.unwrap_or(booking.start));
-            let hold = account.and_then(|account| {
-                self.hold(request, account, starts, price(booking), terms.as_ref())
-            });
+        for (booking, cost) in joined.into_iter().zip(prices) {
+            let hold = account
+                .and_then(|account| self.hold(request, account, booking, cost, terms.as_ref()));
             let Some(hold) = hold else {
                 self.spend_previews.extend(preview_before);
                 return Err(EntryCode::SeriesGrew);

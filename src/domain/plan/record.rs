@@ -168,7 +168,8 @@ impl<'a> Planner<'a> {
                 .costs
                 .first()
                 .copied()
-                .unwrap_or_else(|| gate.map_or(0, |gate| gate.cost)),
+                .or_else(|| gate?.cost.fixed())
+                .unwrap_or(0),
             credits: evaluation.credits,
             call: None,
             reasons: evaluation.reasons,

@@ -17,6 +17,7 @@ use super::detail::VariablePath;
 use super::pattern::{MAX_SEARCHED_BYTES, PATTERN, Pattern};
 use super::schema::{self, SchemaName};
 use super::syntax::{children_mut, has_macro};
+use super::types::NumberValue;
 use super::value::RuleValue;
 use super::variable;
 
@@ -85,6 +86,38 @@ impl CelProgram {
     /// # Errors
     /// Returns why the expression has no value, in a text for people.
     pub(super) fn evaluate(&self, context: &RuleContext<'_>) -> Result<bool, String> {
+        self.resolve(context, |result| match result.downcast_ref::<CelBool>() {
+            Some(answer) => Ok(*answer.inner()),
+            None => {
+                let kind = result.get_type().name();
+                Err(format!("the rule returned {kind} instead of true or false"))
+            }
+        })
+    }
+
+    /// # Errors
+    /// Returns why the expression gives no number, in a text for people.
+    pub(super) fn evaluate_number(&self, context: &RuleContext<'_>) -> Result<NumberValue, String> {
+        self.resolve(context, |result| {
+            if let Some(number) = result.downcast_ref::<CelInt>() {
+                return Ok(NumberValue::Whole(*number.inner()));
+            }
+            match result.downcast_ref::<CelDouble>() {
+                Some(number) => Ok(NumberValue::Double(*number.inner())),
+                None => {
+                    let kind = result.get_type().name();
+                    Err(format!("it gave {kind} instead of a number"))
+                }
+            }
+        })
+    }
+
+    /// Evaluates the expression, and passes the result to `read`.
+    fn resolve<T>(
+        &self,
+        context: &RuleContext<'_>,
+        read: impl FnOnce(&dyn Val) -> Result<T, String>,
+    ) -> Result<T, String> {
         let mut variables = Context::with_env(Arc::clone(&LIBRARY));
         let mut budget = ConversionBudget {
             values_left: self.max_values,
@@ -107,13 +140,7 @@ impl CelProgram {
         }
         let result =
             CelValue::resolve_val(&self.root, &variables).map_err(|error| error_message(&error))?;
-        match result.downcast_ref::<CelBool>() {
-            Some(answer) => Ok(*answer.inner()),
-            None => {
-                let kind = result.get_type().name();
-                Err(format!("the rule returned {kind} instead of true or false"))
-            }
-        }
+        read(&*result)
     }
 }
 

@@ -14,6 +14,7 @@ use cel::common::ast::{
 
 use super::diagnostic::RuleDiagnostic;
 use super::parse::{NodeSpans, ParsedExpression};
+use super::schema::{self, SchemaName};
 use super::types::{Type, ValueKind};
 
 /// The most nodes of an expression, including those into which macros expand. Evaluating a node
@@ -27,16 +28,27 @@ pub(super) const MAX_DEPTH: usize = 24;
 /// The most diagnostics that are reported together.
 const MAX_DIAGNOSTICS: usize = 20;
 
+/// What an expression is for. It determines the type of its result, and what it may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExpressionPurpose {
+    /// A condition: true or false.
+    Condition,
+    /// A price: a number.
+    Price,
+}
+
 /// # Errors
 /// Returns the mistakes in order of place, never an empty list.
 pub(super) fn check_expression(
     text: &str,
     parsed: &ParsedExpression,
+    purpose: ExpressionPurpose,
     known_lookups: &BTreeSet<String>,
 ) -> Result<(), Vec<RuleDiagnostic>> {
     let mut checker = Checker {
         text,
         spans: &parsed.spans,
+        purpose,
         known_lookups,
         variables: Vec::new(),
         diagnostics: Vec::new(),
@@ -44,13 +56,7 @@ pub(super) fn check_expression(
         depth: 0,
     };
     let result_type = checker.check_node(&parsed.root);
-    if !result_type.is_assignable_to(Type::BOOL) {
-        checker.report(
-            parsed.spans.span(&parsed.root),
-            format!("this returns {result_type}; a rule must return true or false"),
-            "compare it with something, such as … > 2 or … == \"gold\"",
-        );
-    }
+    checker.check_result(&parsed.root, result_type);
     let mut diagnostics = checker.diagnostics;
     diagnostics.sort_by_key(|diagnostic| (diagnostic.at.start, diagnostic.at.end));
     diagnostics.truncate(MAX_DIAGNOSTICS);
@@ -64,6 +70,7 @@ pub(super) fn check_expression(
 struct Checker<'a> {
     text: &'a str,
     spans: &'a NodeSpans,
+    purpose: ExpressionPurpose,
     known_lookups: &'a BTreeSet<String>,
     /// The variables of the macro that is being checked; the innermost last.
     variables: Vec<MacroVariable<'a>>,
@@ -81,6 +88,36 @@ impl<'a> Checker<'a> {
     fn report(&mut self, at: Range<usize>, problem: impl Into<String>, help: impl Into<String>) {
         self.diagnostics
             .push(RuleDiagnostic::new(at, problem, help));
+    }
+
+    /// Checks the type of the whole expression.
+    fn check_result(&mut self, root: &IdedExpr, result_type: Type) {
+        let (is_allowed, must, help) = match self.purpose {
+            ExpressionPurpose::Condition => (
+                result_type.is_assignable_to(Type::BOOL),
+                "a rule must return true or false",
+                "compare it with something, such as … > 2 or … == \"gold\"",
+            ),
+            ExpressionPurpose::Price => (
+                result_type.is_number() || result_type.is_dyn(),
+                "a price must be a number",
+                "for example 1 + size(booking.guests), or … ? 1 : 2",
+            ),
+        };
+        if !is_allowed {
+            let problem = format!("this returns {result_type}; {must}");
+            self.report(self.spans.span(root), problem, help);
+        }
+    }
+
+    /// Checks that the expression may read a name of the schema.
+    fn check_purpose(&mut self, at: Range<usize>, name: &SchemaName) {
+        if self.purpose == ExpressionPurpose::Price
+            && let Some(reason) = schema::reason_not_in_prices(name.variable)
+        {
+            let problem = format!("a price cannot read `{}`", name.path);
+            self.report(at, problem, reason);
+        }
     }
 
     /// Returns the type of a node, or `dyn` if the type cannot be determined, so that no further

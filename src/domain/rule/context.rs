@@ -20,14 +20,15 @@ pub struct RuleContext<'a> {
     pub counts: BookingCounts,
     /// The name of the gate.
     pub gate: &'a str,
-    /// What the first booking costs.
-    pub cost: Credits,
-    /// What all bookings of the request cost.
-    pub credits: Credits,
+    /// What the first booking costs. `None`: that is not known.
+    pub cost: Option<Credits>,
+    /// What all bookings of the request cost. `None`: that is not known.
+    pub credits: Option<Credits>,
     /// What the account could spend now.
     pub available: Credits,
-    /// What a confirmation would hold, after what is carried over from a predecessor.
-    pub to_hold: Credits,
+    /// What a confirmation would hold, after what is carried over from a predecessor. `None`: that
+    /// is not known.
+    pub to_hold: Option<Credits>,
     /// When the occurrence starts that stood in the way. In rules, when the first one starts.
     pub occurrence: Time,
     /// What the operator's own systems answered, by the name of the lookup.

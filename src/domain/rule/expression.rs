@@ -1,4 +1,4 @@
-//! A rule's condition: compiled and checked once, then evaluated for every request.
+//! A rule's condition, or a price: compiled and checked once, then evaluated for every request.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,17 +8,18 @@ use cel::common::ast::{Expr, IdedExpr, operators};
 
 use super::answer_usage::{self, AnswerUse};
 use super::cel_backend::CelProgram;
-use super::check;
+use super::check::{self, ExpressionPurpose};
 use super::context::{Questions, RuleContext};
 use super::detail::{self, VariablePath};
 use super::diagnostic::RuleDiagnostic;
 use super::parse;
 use super::schema;
 use super::syntax::{self, literal_text};
+use super::types::NumberValue;
 use super::variable::RuleVariable;
 use crate::domain::booking::{Question, QuestionKind};
 
-/// A condition on a request (`RuleContext`). Cheap to clone. Two are equal when their texts are.
+/// A condition on a request (`RuleContext`), or the price of a booking. Cheap to clone. Two are equal when their texts are.
 #[derive(Clone)]
 pub struct Expression {
     compiled: Arc<CompiledExpression>,
@@ -36,7 +37,7 @@ struct CompiledExpression {
 }
 
 impl Expression {
-    /// Parses and checks an expression. `known_lookups` are the names of the configured lookups.
+    /// Parses and checks a condition. `known_lookups` are the names of the configured lookups.
     ///
     /// The parser recurses. Its input is bounded (`tokens::MAX_TOKENS`, `MAX_NESTING`), but not so
     /// narrowly that every stack would be large enough. Call this on a thread with at least
@@ -48,8 +49,28 @@ impl Expression {
         text: &str,
         known_lookups: &BTreeSet<String>,
     ) -> Result<Self, Vec<RuleDiagnostic>> {
+        Self::compile_for(ExpressionPurpose::Condition, text, known_lookups)
+    }
+
+    /// Does the same as [`Self::compile`] for the price of a booking: the result is a number, and
+    /// nothing is read that changes while a request waits.
+    ///
+    /// # Errors
+    /// Returns the same errors as [`Self::compile`].
+    pub fn compile_price(
+        text: &str,
+        known_lookups: &BTreeSet<String>,
+    ) -> Result<Self, Vec<RuleDiagnostic>> {
+        Self::compile_for(ExpressionPurpose::Price, text, known_lookups)
+    }
+
+    fn compile_for(
+        purpose: ExpressionPurpose,
+        text: &str,
+        known_lookups: &BTreeSet<String>,
+    ) -> Result<Self, Vec<RuleDiagnostic>> {
         let parsed = parse::parse(text).map_err(|diagnostic| vec![diagnostic])?;
-        check::check_expression(text, &parsed, known_lookups)?;
+        check::check_expression(text, &parsed, purpose, known_lookups)?;
         let root = parsed.root;
         let mut paths = Vec::new();
         let mut lookups = BTreeSet::new();
@@ -77,6 +98,17 @@ impl Expression {
         self.compiled
             .program
             .evaluate(&self.with_inferred_questions(context))
+    }
+
+    /// Returns the number that a price gives for the booking of the context. The work is bounded as
+    /// for [`Self::evaluate`].
+    ///
+    /// # Errors
+    /// Returns why there is no number, in a text for people.
+    pub fn evaluate_number(&self, context: &RuleContext<'_>) -> Result<NumberValue, String> {
+        self.compiled
+            .program
+            .evaluate_number(&self.with_inferred_questions(context))
     }
 
     /// Returns what the expression reads, with the values of this request: `name = value, …`, at
@@ -118,6 +150,11 @@ impl Expression {
             }
         }
         names
+    }
+
+    /// Returns true if the expression reads one of these names of the schema.
+    pub fn reads_any(&self, names: &[&str]) -> bool {
+        self.names().iter().any(|name| names.contains(name))
     }
 
     /// Returns the expression as the operator wrote it.

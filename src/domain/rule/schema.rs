@@ -311,6 +311,35 @@ const fn name(
     }
 }
 
+/// Returns why an expression that determines a price may not read a variable; `None` if it may. A
+/// price depends only on the booking, the member and the answers of other systems, so that every
+/// reading of the same booking gives the same price.
+pub(super) fn reason_not_in_prices(variable: RuleVariable) -> Option<&'static str> {
+    if OF_THE_PRICE.contains(&variable) {
+        return Some("it follows from the price");
+    }
+    let changes = CHANGING.contains(&variable);
+    changes.then_some("it changes while a request waits, and the price of a booking must not")
+}
+
+/// The variables that follow from the price.
+const OF_THE_PRICE: [RuleVariable; 3] = [
+    RuleVariable::Cost,
+    RuleVariable::Credits,
+    RuleVariable::Missing,
+];
+
+/// The variables that change with time and with what the member does.
+const CHANGING: [RuleVariable; 7] = [
+    RuleVariable::Now,
+    RuleVariable::Age,
+    RuleVariable::Balance,
+    RuleVariable::Upcoming,
+    RuleVariable::Day,
+    RuleVariable::Week,
+    RuleVariable::Month,
+];
+
 /// Returns the name of a variable.
 pub(super) fn name_of(variable: RuleVariable) -> &'static SchemaName {
     let name = NAMES.iter().find(|name| name.variable == variable);

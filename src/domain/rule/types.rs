@@ -24,6 +24,15 @@ pub enum ValueKind {
     Dyn,
 }
 
+/// The number that an expression gives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NumberValue {
+    /// A whole number.
+    Whole(i64),
+    /// A number of floating point, which may be whole, too.
+    Double(f64),
+}
+
 /// The type of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {

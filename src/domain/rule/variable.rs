@@ -105,9 +105,12 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
             RuleValue::Int(i64::try_from(context.occurrences).unwrap_or(i64::MAX))
         }
         RuleVariable::Occurrence => RuleValue::Time(context.occurrence),
-        RuleVariable::Cost => credits_value(context.cost),
-        RuleVariable::Credits => credits_value(context.credits),
-        RuleVariable::Missing => credits_value(context.to_hold.saturating_sub(context.available)),
+        RuleVariable::Cost => price_value(context.cost),
+        RuleVariable::Credits => price_value(context.credits),
+        RuleVariable::Missing => {
+            let missing = |to_hold: Credits| to_hold.saturating_sub(context.available);
+            price_value(context.to_hold.map(missing))
+        }
         RuleVariable::Age => RuleValue::Duration(context.now - booking.created_at),
         RuleVariable::Gate => RuleValue::Text(context.gate),
         RuleVariable::Lookups => RuleValue::Map(MapRef::Answers(context.lookups)),
@@ -149,6 +152,12 @@ fn text_or_empty(of: Option<&str>) -> RuleValue<'_> {
 
 fn credits_value<'a>(amount: Credits) -> RuleValue<'a> {
     RuleValue::Int(i64::try_from(amount).unwrap_or(i64::MAX))
+}
+
+/// Returns a number that follows from the price. No rule that reads it is evaluated, and no template
+/// is used, as long as the price is not known.
+fn price_value<'a>(amount: Option<Credits>) -> RuleValue<'a> {
+    amount.map_or(RuleValue::Null, credits_value)
 }
 
 fn weekday_name(day: Weekday) -> &'static str {

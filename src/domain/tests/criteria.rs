@@ -8,7 +8,7 @@ use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
 use crate::domain::criteria::cap::{Cap, CapPeriod};
 use crate::domain::criteria::gate_criteria::ZoneSource;
 use crate::domain::criteria::on_violation::OnViolation;
-use crate::domain::criteria::price::Price;
+use crate::domain::criteria::price::{Cost, Price};
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::{Decision, ReasonCode};
 use crate::domain::evaluation::time_rules::over_cap_text;
@@ -516,7 +516,7 @@ fn a_series_fits_into_its_caps_as_a_whole() {
 #[test]
 fn the_first_price_that_fits_is_what_a_booking_costs() {
     let any_price = |cost| Price {
-        cost,
+        cost: Cost::Fixed(cost),
         tiers: Vec::new(),
         event_types: Vec::new(),
         length: (None, None),
@@ -676,7 +676,7 @@ fn a_rescheduled_booking_that_keeps_its_charge_is_not_rechecked() {
         let change = |case: &mut EvaluationCase| {
             object(case);
             case.gate.terms.on_reschedule = OnReschedule::Carry;
-            case.gate.cost = 50;
+            case.gate.cost = Cost::Fixed(50);
             case.carried_charge = Some(charge("p", crate::domain::request::ChargeState::Open));
         };
         assert_eq!(evaluate_case(change).reasons[0].code, code);

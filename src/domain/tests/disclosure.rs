@@ -12,6 +12,7 @@ use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::AccountDetails;
 use crate::domain::criteria::global_policy::LookupRequirement;
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::price::Cost;
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::{Decision, REASON_CODES, Reason, ReasonCode};
 use crate::domain::evaluation::calendar_rules;
@@ -62,7 +63,7 @@ const PUBLIC: [(&str, CaseChange); 9] = [
 ];
 
 /// Properties that differ with the account of the address.
-const ACCOUNTS: [(&str, CaseChange); 9] = [
+const ACCOUNTS: [(&str, CaseChange); 10] = [
     ("a stranger", |case| case.account = None),
     ("rich", |_| ()),
     ("poor", |case| {
@@ -91,6 +92,15 @@ const ACCOUNTS: [(&str, CaseChange); 9] = [
     }),
     ("no answer", |case| {
         case.global.rules = failing_rule("lookup.crm == true");
+        case.global.lookups = vec![LookupRequirement {
+            name: "crm".to_owned(),
+            on_no_answer: OnViolation::Decline,
+        }];
+    }),
+    ("no price", |case| {
+        let lookups = BTreeSet::from(["crm".to_owned()]);
+        let number = Expression::compile_price("lookup.crm", &lookups);
+        case.gate.cost = Cost::Expression(number.expect("it is right"));
         case.global.lookups = vec![LookupRequirement {
             name: "crm".to_owned(),
             on_no_answer: OnViolation::Decline,

@@ -5,6 +5,7 @@ use super::evaluation_fixture::*;
 use super::fixtures::*;
 use crate::domain::booking::{BookingStatus, Payment};
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::price::Cost;
 use crate::domain::decision::{Decision, Finding, ReasonCode};
 use crate::domain::messages;
 use crate::domain::request::ChargeState;
@@ -246,7 +247,7 @@ fn nobody_is_declined_while_the_ledger_is_empty() {
 #[test]
 fn a_gate_without_a_cost_asks_for_an_account_only() {
     let make_free = |case: &mut EvaluationCase| {
-        case.gate.cost = 0;
+        case.gate.cost = Cost::Fixed(0);
         case.account = Some(account("bo@example.com", 0));
     };
     let evaluation = check(make_free, Decision::Confirm, &[ReasonCode::EnoughCredit]);
@@ -289,7 +290,7 @@ fn a_series_costs_each_of_its_occurrences() {
     // A series is over only when its last occurrence is.
     let begin_series = |case: &mut EvaluationCase| {
         make_series(case);
-        case.gate.cost = 1;
+        case.gate.cost = Cost::Fixed(1);
         case.bookings[0].end = now();
     };
     check(begin_series, Decision::Confirm, &[ReasonCode::EnoughCredit]);

@@ -4,6 +4,7 @@ use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType};
 use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::price::Cost;
 use crate::domain::decision::{Credits, Decision, Finding, REASON_CODES, ReasonCode};
 use crate::domain::evaluation::built_in_rule::BuiltInRule;
 use crate::domain::evaluation::rules::RULES;
@@ -41,7 +42,7 @@ pub(super) struct EvaluationCase {
 
 pub(super) fn valid_case() -> EvaluationCase {
     EvaluationCase {
-        gate: modify(gate(), |g| g.cost = 2),
+        gate: modify(gate(), |g| g.cost = Cost::Fixed(2)),
         bookings: vec![booking("a")],
         event_type: Some(Some(event_type())),
         account: Some(account("bo@example.com", 5)),
@@ -70,7 +71,6 @@ pub(super) fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluat
         .map(|code| (code.as_str().to_owned(), case.first_evaluated))
         .collect();
     let evaluation = evaluate(&EvaluationInput {
-        lendable: 0,
         gate: &case.gate,
         global: &case.global,
         zone: case.gate.criteria.zone(&case.global, bookings[0]),

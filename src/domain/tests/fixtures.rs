@@ -1,10 +1,11 @@
 //! Test data in few words: a name makes an item, and `modify` changes what matters in the row.
 
+use crate::domain::criteria::price::Cost;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 
-use crate::domain::account::{Account, LotPart, sum_credits};
+use crate::domain::account::{Account, Lot, LotPart, sum_credits};
 use crate::domain::booking::{
     Booker, Booking, BookingRef, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef,
     Host, TimestampedBooking,
@@ -21,7 +22,6 @@ use crate::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference, RequestId,
 };
 use crate::domain::intent::BookingState;
-use crate::domain::lot::Lot;
 use crate::domain::plan::{Action, Plan, Step, plan};
 use crate::domain::request::{CallKind, Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::{OpenIntent, Snapshot};
@@ -161,7 +161,6 @@ pub(super) fn event_type() -> EventType {
 /// Returns a lot that still has all credits of its grant.
 pub(super) fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
     Lot {
-        terms: Default::default(),
         grant: grant_reference(name),
         granted: credits,
         remaining: credits,
@@ -189,7 +188,7 @@ pub(super) fn gate() -> Gate {
     Gate {
         name: "club".to_owned(),
         event_types: vec![EventTypeKey::Slug("club".to_owned())],
-        cost: 1,
+        cost: Cost::Fixed(1),
         unknown_booker: OnViolation::Decline,
         short_of_credit: OnViolation::Decline,
         time_taken: OnViolation::Decline,
@@ -374,7 +373,6 @@ pub(super) fn grant_fact(
     expires: Option<Time>,
 ) -> Fact {
     Fact::Credit(CreditFact::Grant {
-        terms: Default::default(),
         reference: grant_reference(reference),
         account: account_id(account),
         credits,
@@ -385,7 +383,6 @@ pub(super) fn grant_fact(
 
 pub(super) fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) -> Fact {
     Fact::Charge(ChargeFact::Hold {
-        lent: 0,
         booking: booking_ref(name),
         request: request_id(request),
         account: account_id(account),

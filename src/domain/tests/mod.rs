@@ -18,6 +18,7 @@ mod plans;
 mod plans_finish;
 mod plans_random;
 mod plans_unsettled;
+mod prices;
 mod refunds;
 mod reschedules;
 mod rule_table;

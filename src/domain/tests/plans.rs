@@ -4,6 +4,7 @@ use super::fixtures::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::price::Cost;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome, ReasonCode};
 use crate::domain::expected::Expected;
 use crate::domain::fact::{ChargeFact, CreditFact, Fact};
@@ -592,7 +593,7 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
             s.carried_charges.insert(uid("b"), charge);
         })
     };
-    let policy = policy_with(|g| g.cost = 2);
+    let policy = policy_with(|g| g.cost = Cost::Fixed(2));
     let rows = [
         (account_of_bo(0), 2, "b confirm carried confirm b"),
         (account_of_bo(0), 3, "b confirm carried confirm b"),
@@ -837,7 +838,7 @@ fn lots_past_their_time_are_written_off_once_before_others_pay() {
 
 #[test]
 fn nothing_costs_nothing_but_is_held_for_all_the_same() {
-    let policy = policy_with(|g| g.cost = 0);
+    let policy = policy_with(|g| g.cost = Cost::Fixed(0));
     let snapshot = snapshot(vec![booking("a")], vec![account_of_bo(0)]);
     check(
         &snapshot,

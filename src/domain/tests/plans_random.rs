@@ -10,14 +10,16 @@ use proptest::test_runner::TestRunner;
 use super::fixtures::*;
 use crate::domain::booking::{Booking, BookingStatus, TimestampedBooking};
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::price::Cost;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
 use crate::domain::fact::{ChargeFact, Fact};
-use crate::domain::gate::{Gate, Policy};
+use crate::domain::gate::{Gate, Policy, PriceInput};
 use crate::domain::id::{AccountId, BookingUid, HostId};
 use crate::domain::intent::BookingState;
 use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::plan::{Action, Plan, Step, plan};
 use crate::domain::request::{Charge, ChargeState, RequestState};
+use crate::domain::rule::expression::Expression;
 use crate::domain::snapshot::{OpenIntent, Series, Snapshot};
 use crate::domain::time::{Span, Time, overlaps};
 
@@ -65,6 +67,8 @@ struct RandomSnapshot {
     intents: Vec<RandomIntent>,
     credits: Vec<Credits>,
     cost: Credits,
+    /// How the price of a booking is determined.
+    pricing: u8,
     choices: (u8, u8, u8),
     limits: (usize, usize),
     is_empty: bool,
@@ -135,17 +139,19 @@ fn random_snapshot() -> impl Strategy<Value = RandomSnapshot> {
         prop::collection::vec((0..8i64, 1..4i64, 1..3i64), 0..4),
         prop::collection::vec(random_intent(), 0..4),
         prop::collection::vec(0..6u64, 4),
-        (0..3u64, (0..4u8, 0..3u8, 0..3u8)),
+        ((0..3u64, 0..4u8), (0..4u8, 0..3u8, 0..3u8)),
         ((0..12usize, 0..6usize), prop::bool::weighted(0.1)),
     )
         .prop_map(
-            |(requests, accepted, intents, credits, (cost, choices), (limits, is_empty))| {
+            |(requests, accepted, intents, credits, (prices, choices), (limits, is_empty))| {
+                let (cost, pricing) = prices;
                 RandomSnapshot {
                     requests,
                     accepted,
                     intents,
                     credits,
                     cost,
+                    pricing,
                     choices,
                     limits,
                     is_empty,
@@ -165,6 +171,9 @@ impl RandomRequest {
             ),
             |b| {
                 b.end = b.start + Span::minutes(30 * self.length);
+                let guests = (0..self.length - 1).map(|n| address(&format!("g{n}@example.com")));
+                b.guests = guests.collect();
+                b.has_unread_guests = self.before == 9;
                 b.host = host(HostId(self.host));
                 b.series = self.series.map(|n| request_id(&format!("s{n}")));
                 if self.status == 11 {
@@ -244,9 +253,24 @@ impl RandomIntent {
 }
 
 impl RandomSnapshot {
+    /// Returns the cost of the gate. The expression gives no price for two guests.
+    fn gate_cost(&self) -> Cost {
+        let base = self.cost;
+        match self.pricing {
+            0 => Cost::PerGuest { base, per_guest: 1 },
+            1 => {
+                let guests = "size(booking.guests)";
+                let text = format!("{guests} == 2 ? -1 : {guests} + {base}");
+                let number = Expression::compile_price(&text, &BTreeSet::new());
+                Cost::Expression(number.expect("the expression is right"))
+            }
+            _ => Cost::Fixed(base),
+        }
+    }
+
     fn policy(&self) -> Policy {
         let gate = |gate: &mut Gate| {
-            gate.cost = self.cost;
+            gate.cost = self.gate_cost();
             gate.unknown_booker = match self.choices.0 {
                 0 => OnViolation::WAIT,
                 1 => OnViolation::Review,
@@ -482,6 +506,39 @@ fn assert_credits_suffice(plan: &Plan, snapshot: &Snapshot) {
     }
 }
 
+/// Asserts that every confirmed request holds the prices of its bookings, and that its decision
+/// records them. A booking without a price is not confirmed.
+fn assert_prices_are_recorded(plan: &Plan, snapshot: &Snapshot, policy: &Policy) {
+    for step in new_confirmations(plan, snapshot) {
+        let request = &step.request;
+        let no_answers = BTreeMap::new();
+        let price = |uid: &BookingUid| {
+            let booking = find_booking(snapshot, uid).expect("it is pending");
+            let gate = policy.gate(booking).expect("it has a gate");
+            let price = gate.price(&PriceInput {
+                global: &policy.global,
+                booking,
+                account: request.account.as_ref().map(|id| &snapshot.accounts[id]),
+                occurrences: request.bookings.len(),
+                lookups: &no_answers,
+                event_type: None,
+            });
+            price.expect("nothing is confirmed without a price")
+        };
+        let prices: Vec<Credits> = request.bookings.iter().map(|b| price(&b.uid)).collect();
+        let recorded = (request.cost, request.credits);
+        assert_eq!(recorded, (prices[0], prices.iter().sum()), "{step:?}");
+        for fact in facts_of(step) {
+            if let Fact::Charge(ChargeFact::Hold { booking, parts, .. }) = fact
+                && request.predecessor.is_none()
+            {
+                let held: Credits = parts.iter().map(|part| part.credits).sum();
+                assert_eq!(held, price(&booking.uid), "{step:?}");
+            }
+        }
+    }
+}
+
 /// Asserts that a confirmed booking overlaps no booking that is accepted, that an open intent may
 /// confirm, or that this plan confirms too.
 fn assert_nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
@@ -615,6 +672,7 @@ proptest! {
         let (snapshot, policy) = (world.snapshot(), world.policy());
         let plan = plan(&snapshot, &policy);
         assert_credits_suffice(&plan, &snapshot);
+        assert_prices_are_recorded(&plan, &snapshot, &policy);
         assert_nothing_overlaps(&plan, &snapshot);
         assert_answered_once(&plan, &snapshot);
         assert_facts_apply(&plan, &snapshot);
@@ -649,7 +707,7 @@ proptest! {
 fn random_worlds_have_everything_in_them() {
     let mut runner = TestRunner::deterministic();
     let mut words_seen = BTreeSet::new();
-    for _ in 0..500 {
+    for _ in 0..1_000 {
         let world = random_snapshot().new_tree(&mut runner).unwrap().current();
         let snapshot = world.snapshot();
         let plan = plan(&snapshot, &world.policy());
@@ -684,6 +742,7 @@ fn random_worlds_have_everything_in_them() {
         "decline-limit",
         "empty-ledger",
         "no-booker",
+        "price-unknown",
         "foreign-host",
         "superseded",
         "confirmed",

@@ -6,6 +6,7 @@ use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Buffers};
 use crate::domain::criteria::cap::{Cap, CapPeriod};
 use crate::domain::criteria::on_violation::OnViolation;
+use crate::domain::criteria::price::Cost;
 use crate::domain::decision::{Credits, Decision, ReasonCode};
 use crate::domain::gate::{OnUnanswered, Policy};
 use crate::domain::intent::BookingState;
@@ -80,7 +81,7 @@ fn what_is_too_little_in_any_case_is_declined_at_once() {
         booking_by("a", "bo@example.com", 0, -9),
         booking_by("b", "bo@example.com", 1, -8),
     ];
-    let policy = modify(policy_with(|gate| gate.cost = 2), |_| ());
+    let policy = modify(policy_with(|gate| gate.cost = Cost::Fixed(2)), |_| ());
     let expect = [
         "a decline short-of-credit decline a",
         "b decline short-of-credit decline b",
@@ -138,7 +139,7 @@ fn of_two_declines_that_free_a_charge_one_waits() {
             s.records.insert(request_id(name), noted(name));
         }
     });
-    let policy = policy_with(|gate| gate.cost = 3);
+    let policy = policy_with(|gate| gate.cost = Cost::Fixed(3));
     check(
         &snapshot,
         &policy,

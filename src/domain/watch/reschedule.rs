@@ -7,13 +7,12 @@ use super::{
     ChargeCase, ChargeDecision, ChargeOutcome, ChargeProblem, decide_accepted, leave_open,
     non_refundable_credits,
 };
-use crate::domain::account::{LotPart, SpendPreview};
+use crate::domain::account::LotPart;
 use crate::domain::booking::Booking;
 use crate::domain::decision::ReasonCode;
 use crate::domain::entry_reason::EntryCode;
 use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::intent::refund_last_paid_first;
-use crate::domain::lot::Purpose;
 use crate::domain::messages;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 
@@ -26,6 +25,7 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
     let cost = case.last_cost.unwrap_or(paid);
     let keeps = non_refundable_credits(case);
     let (mut facts, problem) = pay_difference(case, last, cost.saturating_sub(paid));
+    let problem = problem.or_else(|| unknown_price_problem(case, last));
     facts.push(Fact::Charge(ChargeFact::Move {
         from: charge.booking.uid.clone(),
         to: last.to_ref(),
@@ -48,6 +48,20 @@ pub(super) fn decide_moved(case: &ChargeCase<'_>, last: &Booking) -> ChargeDecis
         text: format!("the charge continues with {}", last.uid),
         problem,
     }
+}
+
+/// Returns the problem of a booking that was moved to one whose price is not known. The charge
+/// continues as it is.
+fn unknown_price_problem(case: &ChargeCase<'_>, last: &Booking) -> Option<ChargeProblem> {
+    let is_unknown = case.last_gate.is_some() && case.last_cost.is_none();
+    is_unknown.then(|| ChargeProblem {
+        code: "move-price-unknown",
+        text: format!(
+            "booking {} was moved to {}, and what that costs could not be determined: its charge \
+             continues unchanged",
+            case.charge.booking.uid, last.uid
+        ),
+    })
 }
 
 /// Returns the decision for a successor whose own charge keeps it from taking over this charge;
@@ -93,7 +107,7 @@ fn pay_difference(
     if missing == 0 {
         return (Vec::new(), None);
     }
-    let available = SpendPreview::new(case.account).available(&purpose(case));
+    let available = case.account.available(case.now);
     match charge_difference(case, last, missing.min(available)) {
         Some(difference) if available >= missing => (difference, None),
         difference => {
@@ -109,15 +123,6 @@ fn pay_difference(
             };
             (difference.unwrap_or_default(), Some(problem))
         }
-    }
-}
-
-/// Returns the purpose of credits that pay for the difference. The move is paid for when it is seen,
-/// whatever expires before the booking starts.
-fn purpose<'a>(case: &ChargeCase<'a>) -> Purpose<'a> {
-    Purpose {
-        gate: case.last_gate.map(|gate| gate.name.as_str()),
-        ..Purpose::without_booking(case.now)
     }
 }
 
@@ -157,7 +162,7 @@ fn charge_difference(case: &ChargeCase<'_>, last: &Booking, credits: u64) -> Opt
     if !is_undecided || case.successor_charge.is_some() || credits == 0 {
         return None;
     }
-    let (parts, mut facts) = take_credits(case.account, credits, &purpose(case))?;
+    let (parts, mut facts) = take_credits(case.account, credits, case.now)?;
     facts.extend(settled_charge_facts(
         last,
         case.last_gate?,

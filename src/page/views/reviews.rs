@@ -75,16 +75,19 @@ fn show_request(
     session: &BrowserSession,
 ) -> Markup {
     let step = &request.step;
-    let cost = format_count(request.cost, "credit");
+    let cost = request.cost.map(|cost| format_count(cost, "credit"));
     let mut rows = vec![
         ("Starts", context.time_from_now(&step.start)),
         ("Booker", request::booker(context, step)),
         ("Why it waits", request::reasons(context, &step.reasons)),
         (
             "Cost",
-            match request.available {
-                Some(available) => html! { (cost) ", of " (available) " available" },
-                None => html! { (cost) ", and there is no account" },
+            match (cost, request.available) {
+                (None, _) => html! { "not known" },
+                (Some(cost), Some(available)) => {
+                    html! { (cost) ", of " (available) " available" }
+                }
+                (Some(cost), None) => html! { (cost) ", and there is no account" },
             },
         ),
         ("Since", context.time_from_now(&request.since)),

@@ -1,4 +1,4 @@
-//! Sends the lookups that the rules of a request's gate need: all at the same time, each within its
+//! Sends the lookups that the rules and prices of a request's gate need: all at the same time, each within its
 //! own time limit, and no more in one pass than the pass can wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,7 +144,7 @@ fn booker_with_account<'a>(snapshot: &Snapshot, group: &RequestGroup<'a>) -> Opt
         .then_some(booker)
 }
 
-/// Returns the lookups that the gate's rules need and that have no cached answer.
+/// Returns the lookups that the gate's rules and prices need and that have no cached answer.
 fn collect_pending_lookups<'a>(
     ports: &Ports<'_>,
     policy: &'a Policy,
@@ -154,7 +154,7 @@ fn collect_pending_lookups<'a>(
 ) -> Vec<PendingLookup<'a>> {
     let mut pending = Vec::new();
     for lookup in &policy.global.lookups {
-        if !gate.criteria.uses_lookup(&policy.global, &lookup.name) {
+        if !gate.uses_lookup(&policy.global, &lookup.name) {
             continue;
         }
         let now = (ports.clock)();

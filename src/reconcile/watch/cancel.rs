@@ -88,7 +88,7 @@ fn draft_cancellation(
     why: CancelReason,
     at: (Time, &str),
 ) -> Request {
-    let mut request = build_note(booking, gate, gate.cost, None, at);
+    let mut request = build_note(booking, gate, gate.cost.fixed().unwrap_or(0), None, at);
     request.decision = Decision::Decline;
     request.call = Some(CallKind::Cancel);
     request.state = RequestState::Recorded;

@@ -1,13 +1,15 @@
 //! Charges a booking that was accepted without a charge: the credits that are available, never more.
 
+use std::collections::BTreeMap;
+
 use super::WatchReport;
 use super::request_ids::find_unused_id;
-use crate::domain::account::{Account, SpendPreview};
+use crate::domain::account::Account;
 use crate::domain::booking::Booking;
 use crate::domain::criteria::global_policy::GlobalPolicy;
-use crate::domain::decision::ReasonCode;
+use crate::domain::decision::{Credits, ReasonCode};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{Gate, Policy};
+use crate::domain::gate::{Gate, Policy, PriceInput};
 use crate::domain::id::AccountId;
 use crate::domain::messages;
 use crate::domain::request::Request;
@@ -18,8 +20,21 @@ use crate::domain::watch::unmanaged_bookings::{settled_charge_facts_for, take_cr
 use crate::reconcile::context::{PassError, Ports};
 use crate::store::port::{Store, StoreError};
 
-/// Charges the credits that are available. Returns how many credits are missing, or `None` if there
-/// is no account.
+/// The result of charging a booking that others accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ChargeResult {
+    /// The available credits were charged, and so many are missing.
+    Charged {
+        /// The credits that the account could not pay.
+        missing: Credits,
+    },
+    /// There is no account, so nothing was charged.
+    NoAccount,
+    /// What the booking costs could not be determined, so nothing was charged.
+    PriceUnknown(String),
+}
+
+/// Charges the credits that are available.
 pub(super) async fn charge_available(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -27,7 +42,7 @@ pub(super) async fn charge_available(
     record: Option<&Request>,
     cause: UnpaidCause,
     report: &mut WatchReport,
-) -> Result<Option<u64>, PassError> {
+) -> Result<ChargeResult, PassError> {
     let (now, booking_copy, gate) = ((ports.clock)(), booking.clone(), gate.clone());
     let (global_policy, hash) = (policy.global.clone(), policy.hash.clone());
     let record = record.cloned();
@@ -41,8 +56,14 @@ pub(super) async fn charge_available(
             (now, &hash),
         )
     });
-    let Some((account, credits, missing)) = charge_result.await? else {
-        return Ok(None);
+    let (account, credits, missing) = match charge_result.await? {
+        AccountCharge::Charged {
+            account,
+            credits,
+            missing,
+        } => (account, credits, missing),
+        AccountCharge::NoAccount => return Ok(ChargeResult::NoAccount),
+        AccountCharge::PriceUnknown(why) => return Ok(ChargeResult::PriceUnknown(why)),
     };
     let text = format!(
         "accepted {}: {} charged",
@@ -51,13 +72,22 @@ pub(super) async fn charge_available(
     );
     report.record_booking(booking, ChargeOutcome::Charged, text);
     tracing::debug!(account = %account, missing, "charged what others accepted");
-    Ok(Some(missing))
+    Ok(ChargeResult::Charged { missing })
 }
 
-/// The facts that charge an account, and the account with the charged and the missing credits.
-type AccountCharge = (Vec<Fact>, Option<(AccountId, u64, u64)>);
+/// What charging an account comes to.
+enum AccountCharge {
+    Charged {
+        account: AccountId,
+        credits: Credits,
+        missing: Credits,
+    },
+    NoAccount,
+    PriceUnknown(String),
+}
 
-/// Charges the available credits, never more.
+/// Returns the facts that charge the available credits, never more. A watch asks no other systems,
+/// so a price that depends on one is not known here.
 fn charge_account(
     store: &dyn Store,
     booking: &Booking,
@@ -65,19 +95,27 @@ fn charge_account(
     record: Option<&Request>,
     cause: UnpaidCause,
     (now, policy): (Time, &str),
-) -> Result<AccountCharge, PassError> {
+) -> Result<(Vec<Fact>, AccountCharge), PassError> {
     let account = find_account(store, global_policy, booking).map_err(PassError::Store)?;
     let id = find_unused_id(store, &booking.uid).map_err(PassError::Store)?;
     let (Some(account), Some(id)) = (account, id) else {
-        return Ok((Vec::new(), None));
+        return Ok((Vec::new(), AccountCharge::NoAccount));
     };
-    let cost = gate.price(global_policy, booking, account.tier.as_deref(), 1);
-    let purpose = global_policy
-        .spending
-        .purpose(now, Some(&gate.name), booking.start);
-    let credits = cost.min(SpendPreview::new(&account).available(&purpose));
+    let price = gate.price(&PriceInput {
+        global: global_policy,
+        booking,
+        account: Some(&account),
+        occurrences: 1,
+        lookups: &BTreeMap::new(),
+        event_type: None,
+    });
+    let cost = match price {
+        Ok(cost) => cost,
+        Err(failure) => return Ok((Vec::new(), AccountCharge::PriceUnknown(failure.text))),
+    };
+    let credits = cost.min(account.available(now));
     let (parts, mut facts) =
-        take_credits(&account, credits, &purpose).expect("no more than is available");
+        take_credits(&account, credits, now).expect("no more than is available");
     let (code, why) = match cause {
         UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => (
             ReasonCode::AcceptedMove,
@@ -101,7 +139,12 @@ fn charge_account(
         record,
         (now, policy),
     ));
-    Ok((facts, Some((account.id, credits, cost - credits))))
+    let charged = AccountCharge::Charged {
+        account: account.id,
+        credits,
+        missing: cost - credits,
+    };
+    Ok((facts, charged))
 }
 
 fn find_account(

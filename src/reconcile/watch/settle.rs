@@ -1,18 +1,22 @@
 //! Checks and settles one charge in one transaction: if anything is written between reading the
 //! charge and committing its end, the charge is read and decided again.
 
+use std::collections::BTreeMap;
+
 use super::accepted_move::was_moved_by_booker;
 use super::refund_records::{count_forgiven, restore_expired_in_decision};
 use super::reschedule_chain::RescheduleChain;
 use super::unresolved_list::UnresolvedFinding;
 use super::{RecordedChange, WatchReport};
+use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingRef};
+use crate::domain::decision::{Credits, Decision};
 use crate::domain::fact::{Fact, UnresolvedFact};
-use crate::domain::gate::Policy;
+use crate::domain::gate::{Gate, Policy, PriceInput};
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
 use crate::domain::refund_policy::AcceptedMove;
-use crate::domain::request::{Charge, ChargeState};
+use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use crate::domain::watch::{
@@ -288,10 +292,6 @@ fn decide_charge(
     let occurrences = find_request(store, &charge.booking.uid)?
         .map_or(1, |request| request.bookings.len())
         .max(1);
-    let tier = account.tier.as_deref();
-    let last_cost = last_gate
-        .zip(chain.bookings.last())
-        .map(|(gate, last)| gate.price(&policy.global, last, tier, occurrences));
     let last = chain.bookings.last().map(|last| &last.uid);
     let mut successor = None;
     let mut request = None;
@@ -302,6 +302,12 @@ fn decide_charge(
             successor = store.charge(last)?;
         }
     }
+    let last_cost = cost_of_successor(
+        policy,
+        (last_gate, chain.bookings.last()),
+        (&account, occurrences),
+        request.as_ref(),
+    );
     let forgiven_count = match chain.end {
         ChainEnd::Whole => count_forgiven(store, charge, &terms, now)?,
         ChainEnd::Gone | ChainEnd::Unread => 0,
@@ -324,4 +330,33 @@ fn decide_charge(
     });
     let decision = restore_expired_in_decision(store, decision, &terms, now)?;
     Ok(Some(decision))
+}
+
+/// Returns what the last booking of a chain costs. What a decision recorded counts, whatever the
+/// configuration says now. Without a decision, the price is that of the configuration. `None` when
+/// no gate guards the booking, and when the price is not known: a watch asks no other systems.
+fn cost_of_successor(
+    policy: &Policy,
+    (gate, last): (Option<&Gate>, Option<&Booking>),
+    (account, occurrences): (&Account, usize),
+    request: Option<&Request>,
+) -> Option<Credits> {
+    let last = last?;
+    let is_confirmed_alone = |request: &&Request| {
+        request.decision == Decision::Confirm
+            && request.state != RequestState::Noted
+            && matches!(request.bookings.as_slice(), [only] if only.uid == last.uid)
+    };
+    if let Some(decided) = request.filter(is_confirmed_alone) {
+        return Some(decided.cost);
+    }
+    let price = gate?.price(&PriceInput {
+        global: &policy.global,
+        booking: last,
+        account: Some(account),
+        occurrences,
+        lookups: &BTreeMap::new(),
+        event_type: None,
+    });
+    price.ok()
 }

@@ -191,8 +191,7 @@ impl FaultyStoreState {
             | Fact::Credit(_)
             | Fact::Charge(ChargeFact::Post { .. })
             | Fact::Unresolved(_)
-            | Fact::Ledger(_)
-            | Fact::By(_) => {}
+            | Fact::Ledger(_) => {}
         }
     }
 
@@ -505,7 +504,7 @@ impl FaultyStoreState {
         let Some(cost) = history.last_row(uid).and_then(|row| {
             self.reference_policy(history, at)
                 .gate(row)
-                .map(|gate| gate.cost)
+                .and_then(|gate| gate.cost.fixed())
         }) else {
             return;
         };
@@ -547,10 +546,12 @@ impl FaultyStoreState {
             let Some(row) = history.last_row(&to) else {
                 continue;
             };
-            let cost = self
-                .reference_policy(history, at)
-                .gate_after(row, &from)
-                .cost as i64;
+            let cost =
+                self.reference_policy(history, at)
+                    .gate_after(row, &from)
+                    .cost
+                    .fixed()
+                    .expect("the gates of the simulation have fixed prices") as i64;
             let Some(hold) = self.reference.holds.get(&to) else {
                 continue;
             };

@@ -3,6 +3,7 @@
 use maitred::domain::criteria::gate_criteria::Criteria;
 use maitred::domain::criteria::global_policy::GlobalPolicy;
 use maitred::domain::criteria::on_violation::OnViolation;
+use maitred::domain::criteria::price::Cost;
 use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::{Address, EventTypeKey, HostKey};
 use maitred::domain::refund_policy::{
@@ -52,7 +53,7 @@ pub fn random_policy(rng: &mut Rng) -> Policy {
         },
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
-        cost,
+        cost: Cost::Fixed(cost),
         unknown_booker,
         short_of_credit,
         time_taken: taken,

@@ -24,12 +24,7 @@ fn scrub_reason(reason: &mut EntryReason) {
 /// Returns the fact without its texts.
 pub fn scrub_fact(mut fact: Fact) -> Fact {
     match &mut fact {
-        Fact::Credit(
-            CreditFact::Grant { reason, .. }
-            | CreditFact::Revoke { reason, .. }
-            | CreditFact::Transfer { reason, .. },
-        )
-        | Fact::Account(AccountFact::Closed { reason, .. } | AccountFact::Merged { reason, .. })
+        Fact::Credit(CreditFact::Grant { reason, .. } | CreditFact::Revoke { reason, .. })
         | Fact::Request(RequestFact::Reviewed { reason, .. }) => {
             replace_text(reason);
         }
@@ -62,7 +57,6 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
             | LedgerFact::RestoreAccepted { reason }
             | LedgerFact::Paused { reason, .. },
         ) => replace_text(reason),
-        Fact::By(actor) => actor.name = None,
         Fact::Ledger(LedgerFact::Restored { .. } | LedgerFact::Resumed { .. })
         | Fact::Account(
             AccountFact::FreezeChanged { reason: None, .. }
@@ -70,9 +64,7 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
             | AccountFact::AliasAdded { .. }
             | AccountFact::AliasRemoved { .. }
             | AccountFact::Described { .. }
-            | AccountFact::PinChanged { .. }
-            | AccountFact::OverdraftChanged { .. }
-            | AccountFact::Reopened { .. },
+            | AccountFact::PinChanged { .. },
         )
         | Fact::Credit(CreditFact::Expire { .. })
         | Fact::Charge(

@@ -5,7 +5,7 @@ use maitred::domain::criteria::access_list::{AccessEntry, AccessSubject};
 use maitred::domain::criteria::cap::{Cap, CapPeriod};
 use maitred::domain::criteria::gate_criteria::NoticeBounds;
 use maitred::domain::criteria::on_violation::{OnViolation, Wait};
-use maitred::domain::criteria::price::Price;
+use maitred::domain::criteria::price::{Cost, Price};
 use maitred::domain::criteria::time_window::TimeWindow;
 use maitred::domain::decision::DecisionOutcome;
 use maitred::domain::fact::{AccountFact, ChargeFact, Fact, RequestFact};
@@ -431,7 +431,6 @@ async fn a_wait_counts_from_the_first_record_of_its_own_reason() {
         fixture.grant(bo.as_str(), 1).await;
         let frozen = |why: Option<&str>| {
             Fact::Account(AccountFact::FreezeChanged {
-                stops_expiry: false,
                 account: bo.clone(),
                 reason: why.map(str::to_owned),
             })
@@ -470,7 +469,7 @@ async fn a_wait_counts_from_the_first_record_of_its_own_reason() {
 #[tokio::test]
 async fn a_booking_costs_by_its_length_and_the_members_tier() {
     let price = |cost, tiers: &[&str], length| Price {
-        cost,
+        cost: Cost::Fixed(cost),
         tiers: tiers.iter().map(|tier| (*tier).to_owned()).collect(),
         event_types: Vec::new(),
         length,
@@ -585,7 +584,6 @@ async fn add_charges(fixture: &mut PassFixture, count: usize) {
                 request: request.into(),
             }),
             Fact::Charge(ChargeFact::Hold {
-                lent: 0,
                 booking,
                 request: id.clone(),
                 account: charge.account.clone(),

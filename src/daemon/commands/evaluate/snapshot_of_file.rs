@@ -9,6 +9,7 @@ use crate::daemon::commands::parse;
 use crate::domain::booking::{
     Booking, BookingStatus, Buffers, Confirmation, EventType, TimestampedBooking,
 };
+use crate::domain::criteria::price::Cost;
 use crate::domain::expected::RecordVersions;
 use crate::domain::gate::Policy;
 use crate::domain::id::{HostId, RequestId};
@@ -117,13 +118,17 @@ fn assumed_series(
 }
 
 /// Returns the assumptions about the types of the answers: the file does not give the types of the
-/// questions, so each answer is assumed to have the type that a rule expects.
+/// questions, so each answer is assumed to have the type that a rule or a price expects.
 fn assumed_answer_types(policy: &Policy, booking: &Booking) -> BTreeSet<String> {
     let Some(gate) = policy.gate(booking) else {
         return BTreeSet::new();
     };
     let rules = policy.global.rules.iter().chain(gate.criteria.rules.iter());
-    let uses = rules.flat_map(|rule| rule.require.answers());
+    let conditions = rules.map(|rule| &rule.require);
+    let prices = gate.all_costs().filter_map(Cost::expression);
+    let uses = conditions
+        .chain(prices)
+        .flat_map(|expression| expression.answers());
     let answered = uses.filter(|one| booking.answers.contains_key(&one.slug));
     answered
         .filter_map(|one| {
@@ -196,7 +201,7 @@ fn unavailable_lookups(
     };
     let mut lookups = Lookups::default();
     for lookup in &policy.global.lookups {
-        if gate.criteria.uses_lookup(&policy.global, &lookup.name) {
+        if gate.uses_lookup(&policy.global, &lookup.name) {
             let name = &lookup.name;
             assumed.push(format!(
                 "that lookup.{name} gives no answer (it is not asked here)"

@@ -1,5 +1,6 @@
 //! Decisions about bookings from files, among them bookings as a real server sends them.
 
+use crate::domain::criteria::price::Cost;
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -32,7 +33,7 @@ fn policy() -> Policy {
         gates: vec![Gate {
             name: "lesson".to_owned(),
             event_types: vec![EventTypeKey::Slug("lesson".to_owned())],
-            cost: 1,
+            cost: Cost::Fixed(1),
             unknown_booker: Default::default(),
             short_of_credit: Default::default(),
             time_taken: Default::default(),
@@ -78,7 +79,6 @@ fn store_with_member() -> MemoryStore {
     let account = AccountId::parse("bo@example.com").unwrap();
     let facts = vec![
         Fact::Credit(CreditFact::Grant {
-            terms: Default::default(),
             reference: Reference::parse("grant").unwrap(),
             account: account.clone(),
             credits: 10,
@@ -223,7 +223,6 @@ fn club_policy() -> Policy {
 
 fn grant_credits(store: &mut MemoryStore, account: &str) {
     let fact = Fact::Credit(CreditFact::Grant {
-        terms: Default::default(),
         reference: Reference::parse(account).unwrap(),
         account: AccountId::parse(account).unwrap(),
         credits: 10,

@@ -47,6 +47,7 @@ impl<'a> Checker<'a> {
             return Type::DYN;
         }
         if let Some(known) = schema::find_name(name) {
+            self.check_purpose(at, known);
             return known.value_type;
         }
         if let Some(field) = schema::fields(name).next() {
@@ -130,6 +131,7 @@ impl<'a> Checker<'a> {
             return if select.test { Type::BOOL } else { Type::DYN };
         };
         if !select.test {
+            self.check_purpose(at, known);
             return known.value_type;
         }
         let help = match known.value_type {

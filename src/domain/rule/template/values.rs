@@ -55,11 +55,11 @@ pub(super) fn root_value(
         } else {
             TextLimits::UNLIMITED
         };
-        to_template_value(
-            variable::read_value(name.variable, context),
-            context,
-            limits,
-        )
+        match variable::read_value(name.variable, context) {
+            // A price that is not known: a template that shows it is not used.
+            RuleValue::Null => Shown::UNDEFINED,
+            value => to_template_value(value, context, limits),
+        }
     };
     if let Some(name) = schema::find_name(root) {
         return Some(convert(name));

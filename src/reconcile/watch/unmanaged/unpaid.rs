@@ -11,7 +11,7 @@ use crate::domain::watch::accepted_bookings::{SeriesConfirm, UnpaidCause};
 use crate::reconcile::context::PassError;
 use crate::reconcile::watch::accepted_move::{self, MoveEvaluation};
 use crate::reconcile::watch::cancel::CancelReason;
-use crate::reconcile::watch::charge_accepted::charge_available;
+use crate::reconcile::watch::charge_accepted::{ChargeResult, charge_available};
 use crate::reconcile::watch::stored_booking::{MAX_SIBLINGS, StoredBooking};
 
 impl UnmanagedCheck<'_, '_> {
@@ -77,27 +77,29 @@ impl UnmanagedCheck<'_, '_> {
             }
             OnUnmanaged::Charge => match self.charge((booking, gate), stored_booking, cause).await?
             {
-                Some(0) if !always_list => return Ok(()),
-                Some(0) => {}
-                Some(missing) => {
+                ChargeResult::Charged { missing: 0 } if !always_list => return Ok(()),
+                ChargeResult::Charged { missing: 0 } => {}
+                ChargeResult::Charged { missing } => {
                     let missing = messages::format_credits(missing);
                     detail = format!("{detail}; {missing} are missing for it");
                 }
-                None => detail = format!("{detail}: there is no account"),
+                ChargeResult::NoAccount => detail = format!("{detail}: there is no account"),
+                ChargeResult::PriceUnknown(why) => {
+                    detail = format!("{detail}: what it costs could not be determined ({why})");
+                }
             },
         }
         self.list_unresolved(booking, stored_booking, cause.code(), &detail)
             .await
     }
 
-    /// Charges the credits that are available. Returns how many credits are missing, or `None` if
-    /// there is no account.
+    /// Charges the credits that are available.
     async fn charge(
         &mut self,
         target: (&Booking, &Gate),
         stored_booking: &StoredBooking,
         cause: UnpaidCause,
-    ) -> Result<Option<u64>, PassError> {
+    ) -> Result<ChargeResult, PassError> {
         let record = stored_booking.record.as_ref();
         charge_available(self.ports, self.policy, target, record, cause, self.report).await
     }
