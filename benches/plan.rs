@@ -6,7 +6,7 @@ use maitred::domain::criteria::price::Cost;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
-use maitred::domain::account::{Account, Lot};
+use maitred::domain::account::Account;
 use maitred::domain::booking::{
     Booker, Booking, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef, Host,
     TimestampedBooking,
@@ -20,6 +20,7 @@ use maitred::domain::gate::{DeclineLimit, Gate, OnUnanswered, PassLimits, Policy
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
 };
+use maitred::domain::lot::Lot;
 use maitred::domain::plan::plan;
 use maitred::domain::rule::expression::Expression;
 use maitred::domain::snapshot::Snapshot;
@@ -170,6 +171,7 @@ fn account(n: i64) -> Account {
     account.totals.granted = lots * 10;
     account.lots = (0..lots)
         .map(|lot| Lot {
+            terms: Default::default(),
             grant: Reference::parse(&format!("grant-{n}-{lot}")).expect("a reference"),
             granted: 10,
             remaining: 10,

@@ -67,6 +67,7 @@ fn uid(n: usize) -> BookingUid {
 fn grants() -> Vec<Fact> {
     let grant = |n| {
         Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: reference(n),
             account: account(n),
             credits: 1_000_000,
@@ -141,6 +142,7 @@ fn request(n: usize) -> Request {
 fn intent_facts(n: usize) -> [Fact; 2] {
     let request = request(n);
     let hold = Fact::Charge(ChargeFact::Hold {
+        lent: 0,
         booking: request.bookings[0].clone(),
         request: request.id.clone(),
         account: account(n),
@@ -214,6 +216,7 @@ fn commit(bencher: Bencher<'_, '_>, facts: usize) {
             n += facts;
             match facts {
                 1 => vec![Fact::Account(AccountFact::FreezeChanged {
+                    stops_expiry: false,
                     account: account(n),
                     reason: Some("unpaid".to_owned()),
                 })],

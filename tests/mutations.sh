@@ -45,7 +45,7 @@ P2|sim|src/domain/ledger/charging.rs|        charge.state = ChargeState::Refunde
 P2 P3|--lib domain::tests::ledgers|src/domain/ledger/request.rs|    require_holds_ended(records, &record)?;|    if !M { require_holds_ended(records, &record)?; }
 P1|sim|src/domain/ledger.rs|    account.version += 1;|    account.version += u64::from(!M);
 P1|sim|src/domain/account.rs|let credits = missing.min(*left);|let credits = if M { missing } else { missing.min(*left) };
-P1|sim|src/domain/account.rs|        self.expires.is_none_or(|        M \|\| self.expires.is_none_or(
+P1|sim|src/domain/lot.rs|        self.expires.is_none_or(|        M \|\| self.expires.is_none_or(
 P3|sim|src/domain/watch.rs|    if case.now < end {|    if case.now < end && !M {
 C10|sim|src/domain/watch.rs|    if booking.absent_host {|    if booking.absent_host && !M {
 P3|sim|src/domain/watch.rs|forgive\| case.forgiven_absences < forgive.times|forgive\| case.forgiven_absences < forgive.times + u32::from(M)

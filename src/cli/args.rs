@@ -90,6 +90,9 @@ pub struct GlobalArgs {
     /// errors are always logged [default: info for the daemon, else warn]
     #[arg(long, global = true, env = "MAITRED_LOG", value_name = "LEVEL")]
     pub log_level: Option<String>,
+    /// Who gives the command, for the ledger and statements [default: the user of the system]
+    #[arg(long, global = true, env = "MAITRED_ACTOR", value_name = "NAME")]
+    pub actor: Option<String>,
 }
 
 /// How results are printed.

@@ -123,7 +123,7 @@ fn ask_the_daemon(
     let Some(socket) = socket else {
         return Err(refusal);
     };
-    match client::send_command(&socket, command.clone()) {
+    match client::send_command(&socket, command.clone(), None) {
         // The answer of a reload says what is wrong with the configuration.
         Ok(result @ CommandResult::Reload(_)) => Ok(result),
         Ok(result) => {

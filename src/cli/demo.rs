@@ -125,7 +125,7 @@ impl DemoStory<'_> {
                 reason: Some("membership".to_owned()),
                 reference: Some(format!("membership-{}", member.address)),
             });
-            offline::run_command(&self.config, &self.context.clock, &grant, &mut |_| {})?;
+            offline::run_command(&self.config, &self.context.clock, &grant, None, &mut |_| {})?;
             text.push_str(&format!("  {:<20} {:>2}\n", member.address, member.credits));
         }
         Ok(text)
@@ -204,7 +204,7 @@ impl DemoStory<'_> {
             after: None,
         };
         let CommandResult::Charges(open) =
-            offline::run_command(&self.config, &self.context.clock, &open, &mut |_| {})?
+            offline::run_command(&self.config, &self.context.clock, &open, None, &mut |_| {})?
         else {
             return Err(demo_failure(&std::io::Error::other(
                 "charges were asked for",
@@ -273,17 +273,24 @@ impl DemoStory<'_> {
             limit: 100,
             search: None,
         };
-        let accounts = offline::run_command(&self.config, &self.context.clock, &list, &mut |_| {})?;
+        let accounts =
+            offline::run_command(&self.config, &self.context.clock, &list, None, &mut |_| {})?;
         let dinner = &self.bookings[7].uids[0];
         let explain = Command::Explain {
             booking: dinner.clone(),
         };
-        let explanation =
-            offline::run_command(&self.config, &self.context.clock, &explain, &mut |_| {})?;
+        let explanation = offline::run_command(
+            &self.config,
+            &self.context.clock,
+            &explain,
+            None,
+            &mut |_| {},
+        )?;
         let verification = offline::run_command(
             &self.config,
             &self.context.clock,
             &Command::Verify {},
+            None,
             &mut |_| {},
         )?;
         self.print_text(&format!(

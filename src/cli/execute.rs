@@ -5,6 +5,7 @@ use super::progress::ProgressDisplay;
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::command_profile::AnsweredBy;
+use crate::control::command_sender::{self, MAX_ACTOR_NAME};
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::daemon::offline::{self, RunMode};
@@ -19,9 +20,10 @@ pub fn execute(
     config: &Config,
     command: Command,
 ) -> Result<CommandResult, Refusal> {
+    let actor = parse_actor(context)?;
     let display = ProgressDisplay::start(&context.global, "waiting for the daemon");
     if let Some(socket) = &config.control.socket {
-        match client::send_command(socket, command.clone()) {
+        match client::send_command(socket, command.clone(), actor.as_deref()) {
             Ok(result) => return Ok(result),
             Err(ClientError::NotRunning(_)) => {}
             Err(error) => return Err(error.into_refusal()),
@@ -30,12 +32,25 @@ pub fn execute(
     if command.profile().answered_by == AnsweredBy::Store {
         display.set_work("working on the ledger");
         let report = &mut |progress| display.report(progress);
-        return offline::run_command(config, &context.clock, &command, report);
+        return offline::run_command(config, &context.clock, &command, actor, report);
     }
     display.set_work("asking Cal.com");
     match command {
         Command::Plan {} => super::run::run_passes(context, config, RunMode::Plan, NOTIFY_WITHIN),
         command => Err(refuse_not_running(config, &command)),
+    }
+}
+
+/// Returns the name of `--actor`.
+fn parse_actor(context: &Context) -> Result<Option<String>, Refusal> {
+    let Some(text) = &context.global.actor else {
+        return Ok(None);
+    };
+    match command_sender::parse_actor_name(text) {
+        Some(name) => Ok(Some(name)),
+        None => Err(Refusal::usage(format!(
+            "--actor {text:?} is not a name of 1 to {MAX_ACTOR_NAME} characters"
+        ))),
     }
 }
 

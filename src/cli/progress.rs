@@ -199,6 +199,7 @@ mod tests {
 
     fn options(format: Format, log_level: Option<&str>) -> GlobalArgs {
         GlobalArgs {
+            actor: None,
             config: PathBuf::new(),
             format,
             log_format: LogFormatArg::Plain,

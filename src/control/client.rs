@@ -16,12 +16,13 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use percent_encoding::NON_ALPHANUMERIC;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::api::answer::{read_refusal, read_result};
 use super::api::request::{CommandRequest, JSON};
-use super::api::route::{Route, SCHEMA_HEADER};
+use super::api::route::{ACTOR_HEADER, Route, SCHEMA_HEADER};
 use super::exit;
 use super::protocol::{Command, CommandResult, MAX_REQUEST, MAX_RESPONSE, Refusal, SCHEMA};
 
@@ -133,7 +134,11 @@ impl ClientError {
 /// # Errors
 /// Fails when no daemon runs, when the daemon cannot be asked, and when the daemon refuses the
 /// command.
-pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, ClientError> {
+pub fn send_command(
+    path: &Path,
+    command: Command,
+    actor: Option<&str>,
+) -> Result<CommandResult, ClientError> {
     let limits = ClientLimits {
         send: SEND_TIMEOUT,
         answer: command.profile().has_time_limit.then_some(ANSWER_TIMEOUT),
@@ -144,7 +149,7 @@ pub fn send_command(path: &Path, command: Command) -> Result<CommandResult, Clie
         return Err(ClientError::TooLong(request.body.len()));
     }
     let route = request.route;
-    let answer = exchange(path, request, limits)?;
+    let answer = exchange(path, request, actor, limits)?;
     read_answer(route, &answer)
 }
 
@@ -165,6 +170,7 @@ struct Answer {
 fn exchange(
     path: &Path,
     request: CommandRequest,
+    actor: Option<&str>,
     limits: ClientLimits,
 ) -> Result<Answer, ClientError> {
     let failed = |source| ClientError::Io {
@@ -180,7 +186,7 @@ fn exchange(
     runtime.block_on(async {
         let stream = tokio::net::UnixStream::from_std(stream).map_err(failed)?;
         let (part_taken, parts) = watch::channel(());
-        let request = build_request(request, part_taken);
+        let request = build_request(request, actor, part_taken);
         tokio::select! {
             answer = send(stream, request) => answer.map_err(|error| http_error(path, error)),
             () = stalled(parts, limits.send) => Err(ClientError::Silent(limits.send)),
@@ -192,6 +198,7 @@ fn exchange(
 /// Builds the request. Each part of the body that is taken is noted.
 fn build_request(
     request: CommandRequest,
+    actor: Option<&str>,
     part_taken: watch::Sender<()>,
 ) -> Request<impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static> {
     let method = request.method();
@@ -205,14 +212,18 @@ fn build_request(
         part_taken.send_replace(());
         Some((Ok(Frame::data(part)), (rest, part_taken)))
     });
-    Request::builder()
+    let mut head = Request::builder()
         .method(method)
         .uri(request.target)
         .header(HOST, "localhost")
         .header(CONTENT_TYPE, JSON)
         .header(CONTENT_LENGTH, length)
-        .header(SCHEMA_HEADER, SCHEMA)
-        .body(StreamBody::new(Box::pin(parts)))
+        .header(SCHEMA_HEADER, SCHEMA);
+    if let Some(actor) = actor {
+        let encoded = percent_encoding::utf8_percent_encode(actor, NON_ALPHANUMERIC);
+        head = head.header(ACTOR_HEADER, encoded.to_string());
+    }
+    head.body(StreamBody::new(Box::pin(parts)))
         .expect("the parts of a request come from the table and are escaped")
 }
 

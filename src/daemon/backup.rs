@@ -47,7 +47,7 @@ pub fn restore(
     ownership::check_owner(path)?;
     let copied = backup::restore(from, path, clock(), progress).map_err(to_refusal)?;
     let mut opened = store_access::connect_restored(store, clock(), progress)?;
-    operator_log::log_change("restore", operator_log::own_user(), opened.head().seq);
+    operator_log::log_change("restore", &operator_log::own_user(), opened.head().seq);
     if let Err(error) = opened.close() {
         tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
     }

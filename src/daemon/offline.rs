@@ -25,6 +25,7 @@ use super::watch_state::WatchState;
 use crate::calcom::port::Calendar;
 use crate::config::model::{Config, StoreConfig};
 use crate::control::command_profile::LedgerAccess;
+use crate::control::command_sender::CommandSender;
 use crate::control::exit;
 use crate::control::protocol::status::{StatusView, WatchStatus};
 use crate::control::protocol::{Command, CommandResult, Refusal};
@@ -111,10 +112,14 @@ pub fn run_command(
     config: &Config,
     clock: &Clock,
     command: &Command,
+    actor: Option<String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CommandResult, Refusal> {
     let mut store = open_store_for(config, clock, command, progress)?;
-    let sender = operator_log::own_user();
+    let sender = CommandSender {
+        name: actor,
+        ..operator_log::own_user()
+    };
     let answer =
         operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, sender);
     if let Err(error) = store.close() {
@@ -390,7 +395,7 @@ fn paused_report(now: Time, dry_run: bool, pause: &Pause) -> PassReport {
 pub fn init(store: &StoreConfig, clock: &Clock) -> Result<bool, Failure> {
     let (mut store, created) = store_access::create(store, clock())?;
     if created {
-        operator_log::log_change("init", operator_log::own_user(), store.head().seq);
+        operator_log::log_change("init", &operator_log::own_user(), store.head().seq);
     }
     store
         .close()

@@ -294,6 +294,20 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         expired: balance.expired,
         revoked: balance.revoked,
         granted: balance.granted,
+        received: balance.received,
+        sent: balance.sent,
+        lent: balance.lent,
+        repaid: balance.repaid,
+        overdraft_limit: account.overdraft_limit,
+        closed_reason: account
+            .closed
+            .as_ref()
+            .map(|closing| closing.reason.clone()),
+        merged_into: {
+            let closing = account.closed.as_ref();
+            let successor = closing.and_then(|closing| closing.merged_into.as_ref());
+            successor.map(ToString::to_string)
+        },
         aliases: account.aliases.iter().map(ToString::to_string).collect(),
         tier: account.tier.clone(),
         tags: account.tags.iter().cloned().collect(),
@@ -303,12 +317,19 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         lots: account
             .lots
             .iter()
-            .filter(|lot| lot.is_spendable(now))
+            .filter(|lot| lot.is_spendable(account.lot_clock(now)))
             .map(|lot| LotView {
                 grant: lot.grant.to_string(),
                 left: lot.remaining,
                 granted: lot.granted,
                 expires: lot.expires.map(format_time),
+                source: lot.terms.source.as_str().to_owned(),
+                priority: lot.terms.priority.into(),
+                gates: lot.terms.gates.iter().cloned().collect(),
+                lasts_after_first_use: lot
+                    .terms
+                    .lasts_after_first_use
+                    .map(crate::domain::messages::format_span),
             })
             .collect(),
     }
@@ -324,6 +345,9 @@ pub fn grant_record(given: &GrantRecord, existed: bool, available: u64) -> Grant
             GrantKind::Grant => "grant",
             GrantKind::Revoke => "revoke",
             GrantKind::Restored => "restored",
+            GrantKind::Transfer => "transfer",
+            GrantKind::Received => "received",
+            GrantKind::Overdraft => "overdraft",
         }
         .to_owned(),
         credits: given.credits,

@@ -60,6 +60,8 @@ impl DailyTotals {
                 *self.decisions.entry(key).or_default() += 1;
                 return;
             }
+            // A transfer gives one account what another one loses.
+            Fact::Credit(CreditFact::Transfer { .. }) => return,
             // A hold reserves credits and a void releases them; neither spends any.
             Fact::Charge(
                 ChargeFact::Hold { .. }
@@ -74,7 +76,8 @@ impl DailyTotals {
             )
             | Fact::Account(_)
             | Fact::Unresolved(_)
-            | Fact::Ledger(_) => return,
+            | Fact::Ledger(_)
+            | Fact::By(_) => return,
         };
         *total = total.saturating_add(credits);
     }

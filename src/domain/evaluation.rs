@@ -59,6 +59,8 @@ pub struct EvaluationInput<'a> {
     /// The credits that the account can spend now. When earlier steps of this plan have spent some,
     /// this is less than the lots hold.
     pub available: Credits,
+    /// The credits that the account may be lent beyond these.
+    pub lendable: Credits,
     /// The member's bookings that are held or charged: those from before this plan, and those that
     /// this plan confirms.
     pub counted_bookings: [&'a [CountedBooking]; 2],

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::LotPart;
+use super::actor::Actor;
 use super::booking::BookingRef;
 use super::decision::{Credits, DecisionOutcome};
 use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::ledger_state::LedgerFact;
+use super::lot::LotTerms;
 use super::refund_policy::RefundTerms;
 use super::request::{CallNote, OperatorDecision, Request};
 use super::time::Time;
@@ -35,6 +37,9 @@ pub enum Fact {
     Unresolved(UnresolvedFact),
     /// The ledger got an owner, or a backup was restored.
     Ledger(LedgerFact),
+    /// Who gave the command that made the commit. It is the first fact of the commit and changes
+    /// no record.
+    By(Actor),
 }
 
 /// A fact about an account that moves no credits.
@@ -76,6 +81,9 @@ pub enum AccountFact {
         account: AccountId,
         /// Why an operator freezes the account.
         reason: Option<String>,
+        /// Whether no lot expires while the account is frozen: the end of the freeze extends each
+        /// by the time that it lasted. Only the beginning of a freeze names it.
+        stops_expiry: bool,
     },
     /// The hash of the member's PIN. `None`: the member has no PIN.
     PinChanged {
@@ -83,6 +91,38 @@ pub enum AccountFact {
         account: AccountId,
         /// The hash of the PIN; never the PIN.
         hash: Option<String>,
+    },
+    /// How many credits bookings may take beyond what is there. `None`: as the policy says.
+    OverdraftChanged {
+        /// The member's account.
+        account: AccountId,
+        /// The limit of this account.
+        limit: Option<Credits>,
+    },
+    /// The account is closed. It accepts no credits and pays for nothing until it is opened again.
+    Closed {
+        /// The account.
+        account: AccountId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A closed account is open again.
+    Reopened {
+        /// The account.
+        account: AccountId,
+    },
+    /// An account passes its lots, names and charges on to another account, and is closed.
+    Merged {
+        /// The account that is closed.
+        account: AccountId,
+        /// The account that has everything from now on.
+        into: AccountId,
+        /// The credits that were left in the lots.
+        credits: Credits,
+        /// The bookings whose charges the other account takes over.
+        charges: Vec<BookingUid>,
+        /// Why, for people.
+        reason: String,
     },
 }
 
@@ -99,6 +139,8 @@ pub enum CreditFact {
         credits: Credits,
         /// The instant from which the credits count as expired. `None`: never.
         expires: Option<Time>,
+        /// On what terms the credits are given.
+        terms: LotTerms,
         /// Why the credits are given, for people.
         reason: String,
     },
@@ -120,6 +162,20 @@ pub enum CreditFact {
         /// The lot and the credits that were left.
         part: LotPart,
     },
+    /// An operator passes credits on to another account, with the expiry and the terms of their lots.
+    Transfer {
+        /// The name of the transfer, by which a repeated command is recognized. The lots of the other
+        /// account are named after it.
+        reference: Reference,
+        /// The account that gives the credits.
+        account: AccountId,
+        /// The account that gets the credits. It is opened if it does not exist.
+        to: AccountId,
+        /// The lots that give credits, and how many each.
+        parts: Vec<LotPart>,
+        /// Why the credits are passed on, for people.
+        reason: String,
+    },
 }
 
 /// An entry about the charge of a booking.
@@ -135,6 +191,8 @@ pub enum ChargeFact {
         account: AccountId,
         /// The lots that pay, and how much each. Empty when the booking costs nothing.
         parts: Vec<LotPart>,
+        /// The credits that the account is lent for this booking. They pay in addition to the parts.
+        lent: Credits,
         /// The number of the booking's event type. `None` when the event type was deleted.
         event_type: Option<EventTypeId>,
         /// The host's number. `None` when the server shows no host, or when the user was deleted.
@@ -268,7 +326,19 @@ impl AccountFact {
             | Self::AliasRemoved { account, .. }
             | Self::Described { account, .. }
             | Self::FreezeChanged { account, .. }
-            | Self::PinChanged { account, .. } => account,
+            | Self::PinChanged { account, .. }
+            | Self::OverdraftChanged { account, .. }
+            | Self::Closed { account, .. }
+            | Self::Reopened { account }
+            | Self::Merged { account, .. } => account,
+        }
+    }
+
+    /// Returns the other account that the fact changes.
+    pub fn other_account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Merged { into, .. } => Some(into),
+            _ => None,
         }
     }
 }
@@ -279,7 +349,16 @@ impl CreditFact {
         match self {
             Self::Grant { account, .. }
             | Self::Revoke { account, .. }
-            | Self::Expire { account, .. } => account,
+            | Self::Expire { account, .. }
+            | Self::Transfer { account, .. } => account,
+        }
+    }
+
+    /// Returns the other account that the fact changes.
+    pub fn other_account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Transfer { to, .. } => Some(to),
+            Self::Grant { .. } | Self::Revoke { .. } | Self::Expire { .. } => None,
         }
     }
 }
@@ -337,4 +416,15 @@ pub struct Commit {
     pub at: Time,
     /// The facts, in the order in which they are applied.
     pub facts: Vec<Fact>,
+}
+
+impl Commit {
+    /// Returns who gave the command that made the commit. `None`: no command made it, or the log is
+    /// older.
+    pub fn actor(&self) -> Option<&Actor> {
+        match self.facts.first() {
+            Some(Fact::By(actor)) => Some(actor),
+            _ => None,
+        }
+    }
 }

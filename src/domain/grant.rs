@@ -2,6 +2,7 @@
 
 use super::decision::Credits;
 use super::id::{AccountId, Reference};
+use super::lot::LotTerms;
 use super::time::Time;
 
 /// A grant or a revocation as it was recorded. With this record, repeating a command does no harm.
@@ -17,6 +18,9 @@ pub struct GrantRecord {
     pub kind: GrantKind,
     /// The instant from which the granted credits count as expired. `None`: never, or a revocation.
     pub expires: Option<Time>,
+    /// On what terms the credits were given. The default for everything but a grant and what comes
+    /// from one.
+    pub terms: LotTerms,
     /// Why the credits were given or taken back, for people.
     pub reason: String,
     /// When the grant or the revocation was recorded.
@@ -32,4 +36,10 @@ pub enum GrantKind {
     Revoke,
     /// A lot made by a refund because the lot that paid had expired.
     Restored,
+    /// An operator passed credits on to another account; `account` is the giver.
+    Transfer,
+    /// A lot that a transfer made in the account that got the credits.
+    Received,
+    /// A lot of lent credits.
+    Overdraft,
 }

@@ -8,6 +8,7 @@
 mod charging;
 pub mod in_memory;
 mod member;
+mod merging;
 mod request;
 mod unresolved;
 
@@ -16,12 +17,13 @@ use member::{apply_account_fact, apply_credit_fact};
 use request::apply_request_fact;
 use unresolved::apply_unresolved_fact;
 
-use super::account::{Account, Lot, LotPart, MAX_ALIASES, MAX_LOTS};
+use super::account::{Account, LotPart, MAX_ALIASES, MAX_LOTS};
 use super::decision::{Credits, MAX_CREDITS};
 use super::fact::{ChargeFact, Fact, RequestFact};
 use super::grant::{GrantKind, GrantRecord};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
+use super::lot::Lot;
 use super::pause::Pause;
 use super::refund_lots::RefundSources;
 use super::request::{Charge, MAX_OCCURRENCES, Request, RequestState};
@@ -101,6 +103,20 @@ pub enum Violation {
     /// The account has `MAX_LOTS` lots that are not used up.
     #[error("account {0} has as many live grants as one may have ({MAX_LOTS})")]
     TooManyLots(AccountId),
+    /// The account is closed.
+    #[error("account {0} is closed")]
+    AccountClosed(AccountId),
+    /// The account to open again is open.
+    #[error("account {0} is not closed, or was merged into another one")]
+    NotClosed(AccountId),
+    /// The two accounts cannot become one.
+    #[error("account {account} cannot be merged into another one: {reason}")]
+    NotMergeable {
+        /// The account that was to be merged.
+        account: AccountId,
+        /// Why not, for people.
+        reason: &'static str,
+    },
     /// A grant or a revocation with this reference is recorded already.
     #[error("reference {0} was used before")]
     ReferenceUsed(Reference),
@@ -189,6 +205,7 @@ pub fn apply<R: LedgerRecords>(records: &mut R, at: Time, fact: &Fact) -> ApplyR
         Fact::Request(fact) => apply_request_fact(records, at, fact),
         Fact::Unresolved(fact) => apply_unresolved_fact(records, at, fact),
         Fact::Ledger(fact) => apply_ledger_fact(records, at, fact),
+        Fact::By(_) => Ok(()),
     }
 }
 
@@ -274,6 +291,7 @@ fn new_lot(record: &GrantRecord, remaining: Credits) -> Lot {
         remaining,
         expires: record.expires,
         granted_at: record.at,
+        terms: record.terms.clone(),
     }
 }
 
@@ -302,6 +320,13 @@ fn update_account<R: LedgerRecords>(
     account.version += 1;
     records.put_account(account);
     Ok(())
+}
+
+fn require_open(account: &Account) -> Result<(), Violation> {
+    match account.closed {
+        Some(_) => Err(Violation::AccountClosed(account.id.clone())),
+        None => Ok(()),
+    }
 }
 
 fn check_amount(credits: Credits) -> Result<(), Violation> {

@@ -3,6 +3,7 @@
 //! sent, so that a stored format never changes because a type here does.
 
 pub mod account;
+pub mod actor;
 pub mod booking;
 pub mod criteria;
 pub mod daily_totals;
@@ -18,6 +19,7 @@ pub mod intent;
 pub mod ledger;
 pub mod ledger_state;
 pub mod lookup;
+pub mod lot;
 pub mod messages;
 pub mod name_distance;
 pub mod notification;

@@ -27,6 +27,7 @@ use super::fact::Fact;
 use super::gate::{Gate, Policy};
 use super::host_schedule::HostSchedule;
 use super::id::{AccountId, Address, BookingUid, RequestId};
+use super::lot::Purpose;
 use super::request::{CallKind, Request};
 use super::request_grouping::{RequestGroup, group_requests};
 use super::snapshot::{CountedBooking, PriorRequest, Snapshot};
@@ -288,11 +289,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns what the account can still spend after the earlier steps.
-    fn available(&self, account: &Account) -> Credits {
+    /// Returns what the account can still spend on this after the earlier steps, and how much it may
+    /// be lent beyond that.
+    fn available(&self, account: &Account, purpose: &Purpose<'_>) -> (Credits, Credits) {
+        let limit = self.policy.global.spending.overdraft_limit(account);
+        let of = |preview: &SpendPreview<'_>| (preview.available(purpose), preview.lendable(limit));
         match self.spend_previews.get(&account.id) {
-            Some(preview) => preview.available(self.now),
-            None => account.available(self.now),
+            Some(preview) => of(preview),
+            None => of(&SpendPreview::new(account)),
         }
     }
 

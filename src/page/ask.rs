@@ -31,6 +31,7 @@ pub async fn ask(
         sender: CommandSender {
             uid: session.uid,
             interface: Interface::Page,
+            name: None,
         },
         answer,
     };

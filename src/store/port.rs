@@ -11,6 +11,7 @@ use std::error::Error;
 use chrono::NaiveDate;
 
 use crate::domain::account::Account;
+use crate::domain::actor::Actor;
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
@@ -100,6 +101,8 @@ pub struct LoggedFact {
     pub seq: u64,
     /// When the commit was made.
     pub at: Time,
+    /// Who gave the command that made the commit. `None`: no command made it, or the log is older.
+    pub by: Option<Actor>,
     /// The fact.
     pub fact: Fact,
 }

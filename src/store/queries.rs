@@ -40,7 +40,9 @@ pub fn resolve<C: RecordSource>(
     address: &Address,
 ) -> Result<Option<AccountId>, StoreError> {
     let own = AccountId::from(address);
-    if source.account(&own)?.is_some() {
+    if let Some(account) = source.account(&own)?
+        && !account.record.is_merged()
+    {
         return Ok(Some(own));
     }
     source.alias(address)
@@ -146,11 +148,13 @@ pub fn history<C: IndexSource>(
                 return Ok(entries);
             }
             let commit = source.commit_at(seq)?;
+            let by = commit.actor().cloned();
             for fact in commit.facts.into_iter().rev() {
                 if concerns(source, &fact, subject)? {
                     entries.push(LoggedFact {
                         seq,
                         at: commit.at,
+                        by: by.clone(),
                         fact,
                     });
                 }
@@ -202,10 +206,16 @@ fn concerns_account<C: RecordSource>(
     id: &AccountId,
 ) -> Result<bool, StoreError> {
     let charge_fact = match fact {
-        Fact::Account(fact) => return Ok(fact.account() == id),
-        Fact::Credit(fact) => return Ok(fact.account() == id),
+        Fact::Account(fact) => {
+            return Ok(fact.account() == id || fact.other_account() == Some(id));
+        }
+        Fact::Credit(fact) => {
+            return Ok(fact.account() == id || fact.other_account() == Some(id));
+        }
         Fact::Charge(fact) => fact,
-        Fact::Request(_) | Fact::Unresolved(_) | Fact::Ledger(_) => return Ok(false),
+        Fact::Request(_) | Fact::Unresolved(_) | Fact::Ledger(_) | Fact::By(_) => {
+            return Ok(false);
+        }
     };
     let booking = match charge_fact {
         ChargeFact::Hold { account, .. } => return Ok(account == id),

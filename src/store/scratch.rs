@@ -441,6 +441,7 @@ impl Store for ScratchStore<'_> {
                     entries.push(LoggedFact {
                         seq: commit.seq,
                         at: commit.at,
+                        by: commit.actor().cloned(),
                         fact: fact.clone(),
                     });
                 }

@@ -136,7 +136,7 @@ impl StoreHandle {
         E: From<CommitError> + Send + 'static,
         F: FnMut(&dyn Store) -> Result<(Vec<Fact>, T), E> + Send + 'static,
     {
-        self.with(move |store| transact(store, at, decide).map(|(value, _)| value))
+        self.with(move |store| transact(store, &at.into(), decide).map(|(value, _)| value))
             .await
     }
 

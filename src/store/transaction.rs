@@ -6,6 +6,7 @@
 //! a second writer.
 
 use super::port::{CommitError, Committed, Store};
+use crate::domain::actor::Actor;
 use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
 use crate::domain::time::Time;
@@ -14,8 +15,29 @@ use crate::domain::time::Time;
 /// races in a row is better told so.
 const MAX_TRIES: u32 = 8;
 
-/// Decides from the state of the store and commits the facts, if there are any. Returns what
-/// `decide` returned with the facts that were committed, and the commit.
+/// When, and at whose command, a commit is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// The instant of the commit.
+    pub at: Time,
+    /// Who gave the command. `None`: no command makes the commit.
+    pub by: Option<Actor>,
+}
+
+impl From<Time> for Stamp {
+    fn from(at: Time) -> Self {
+        Self { at, by: None }
+    }
+}
+
+impl From<&Stamp> for Stamp {
+    fn from(stamp: &Stamp) -> Self {
+        stamp.clone()
+    }
+}
+
+/// Decides from the state of the store and commits the facts, if there are any, with
+/// the actor as the first fact. Returns what `decide` returned with the facts that were committed, and the commit.
 ///
 /// `decide` may run several times, so it must not do anything but read and decide.
 ///
@@ -24,18 +46,21 @@ const MAX_TRIES: u32 = 8;
 /// were quicker each time.
 pub fn transact<T, E: From<CommitError>>(
     store: &mut dyn Store,
-    at: Time,
+    stamp: &Stamp,
     mut decide: impl FnMut(&dyn Store) -> Result<(Vec<Fact>, T), E>,
 ) -> Result<(T, Committed), E> {
     let mut tries = 1;
     loop {
         let head = store.head();
-        let (facts, value) = decide(store)?;
+        let (mut facts, value) = decide(store)?;
         if facts.is_empty() {
             return Ok((value, Committed::nothing(head)));
         }
+        if let Some(actor) = &stamp.by {
+            facts.insert(0, Fact::By(actor.clone()));
+        }
         let expected = [Expected::Head { seq: head.seq }];
-        match store.commit(at, facts, &expected) {
+        match store.commit(stamp.at, facts, &expected) {
             Ok(committed) => return Ok((value, committed)),
             Err(CommitError::Conflict(_)) if tries < MAX_TRIES => {
                 tracing::debug!(tries, "another writer was quicker: decided again");

@@ -77,6 +77,7 @@ pub fn commit_facts(n: u64) -> Vec<Fact> {
         4 => (0..guest_count(round))
             .map(|guest| {
                 Fact::Credit(CreditFact::Grant {
+                    terms: Default::default(),
                     reference: reference(&format!("import{round}.{guest}")),
                     account: account(&format!("guest{round}.{guest}@example.com")),
                     credits: 2,

@@ -470,7 +470,7 @@ fn a_backup_taken_while_a_daemon_runs_is_restored_into_an_empty_place() {
     assert!(
         lines
             .lines()
-            .all(|line| line.starts_with("{\"format\":3,\"seq\":"))
+            .all(|line| line.starts_with("{\"format\":4,\"seq\":"))
     );
     assert_eq!(daemon.terminate().0, 0);
 

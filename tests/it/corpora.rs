@@ -72,7 +72,7 @@ fn every_kind_of_fact_is_among_the_seeds() {
 }
 
 /// How many names [`fact_kind`] returns.
-const KINDS: usize = 31;
+const KINDS: usize = 40;
 
 /// Returns the name of a fact's kind. A new kind, or a new part of a kind that old logs do not
 /// have, needs a seed and a name here.
@@ -82,11 +82,21 @@ fn fact_kind(fact: &Fact) -> &'static str {
         Fact::Account(AccountFact::AliasAdded { .. }) => "aliased",
         Fact::Account(AccountFact::AliasRemoved { .. }) => "unaliased",
         Fact::Account(AccountFact::Described { .. }) => "described",
+        Fact::Account(AccountFact::FreezeChanged {
+            stops_expiry: true, ..
+        }) => "frozen without expiry",
         Fact::Account(AccountFact::FreezeChanged { .. }) => "frozen",
+        Fact::Account(AccountFact::OverdraftChanged { .. }) => "overdraft",
+        Fact::Account(AccountFact::Closed { .. }) => "account closed",
+        Fact::Account(AccountFact::Reopened { .. }) => "account reopened",
+        Fact::Account(AccountFact::Merged { .. }) => "merged",
         Fact::Account(AccountFact::PinChanged { .. }) => "pinned",
+        Fact::Credit(CreditFact::Grant { terms, .. }) if terms.priority != 0 => "grant with terms",
         Fact::Credit(CreditFact::Grant { .. }) => "grant",
+        Fact::Credit(CreditFact::Transfer { .. }) => "transfer",
         Fact::Credit(CreditFact::Revoke { .. }) => "revoke",
         Fact::Credit(CreditFact::Expire { .. }) => "expire",
+        Fact::Charge(ChargeFact::Hold { lent: 1.., .. }) => "hold with an overdraft",
         Fact::Charge(ChargeFact::Hold { terms: None, .. }) => "hold",
         Fact::Charge(ChargeFact::Hold { .. }) => "hold with terms",
         Fact::Charge(ChargeFact::Post { .. }) => "post",
@@ -118,6 +128,7 @@ fn fact_kind(fact: &Fact) -> &'static str {
         Fact::Ledger(LedgerFact::RestoreAccepted { .. }) => "restore accepted",
         Fact::Ledger(LedgerFact::Paused { .. }) => "paused",
         Fact::Ledger(LedgerFact::Resumed { .. }) => "resumed",
+        Fact::By(_) => "by",
     }
 }
 

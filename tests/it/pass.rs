@@ -751,6 +751,7 @@ async fn operator_commands_between_planning_and_writing_are_respected() {
         (
             "bo@example.com",
             Fact::Credit(CreditFact::Grant {
+                terms: Default::default(),
                 reference: Reference::parse("meanwhile").unwrap(),
                 account: account(),
                 credits: 2,
@@ -866,6 +867,7 @@ async fn a_request_with_a_conflict_blocks_no_other_request() {
     other.bookings[0].uid = BookingUid::parse(&odd).unwrap();
     other.state = RequestState::Recorded;
     let hold = Fact::Charge(ChargeFact::Hold {
+        lent: 0,
         booking: other.bookings[0].clone(),
         request: other.id.clone(),
         account: other.account.clone().unwrap(),

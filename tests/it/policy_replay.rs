@@ -109,6 +109,7 @@ fn recorded_store() -> (TempDir, LogStore) {
     let bo = AccountId::parse("bo@example.com").unwrap();
     let grant = |name: &str, credits| {
         Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse(name).unwrap(),
             account: bo.clone(),
             credits,
@@ -424,6 +425,7 @@ fn explain_shows_the_inputs_of_a_rule_and_the_hash_of_the_policy() {
 fn store_with_two_confirms(ends: [Option<bool>; 2]) -> MemoryStore {
     let (_folder, recorded) = recorded_store();
     let grant = Fact::Credit(CreditFact::Grant {
+        terms: Default::default(),
         reference: Reference::parse("only").unwrap(),
         account: AccountId::parse("bo@example.com").unwrap(),
         credits: 5,

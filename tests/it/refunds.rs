@@ -34,6 +34,7 @@ fn advance_to(fixture: &PassFixture, then: Time) {
 async fn grant_until(fixture: &PassFixture, credits: u64, expires: &str) {
     let at = fixture.clock.now();
     let fact = Fact::Credit(CreditFact::Grant {
+        terms: Default::default(),
         reference: Reference::parse("short").unwrap(),
         account: AccountId::parse(BO).unwrap(),
         credits,

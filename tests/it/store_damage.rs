@@ -479,8 +479,8 @@ fn data_of_a_newer_maitred_is_refused_and_unchanged() {
     };
     for left in [CloseState::Closed, CloseState::Killed] {
         for format in [
-            "\"format\":4",
-            "\"format\":4,\"also\":[1]",
+            "\"format\":5",
+            "\"format\":5,\"also\":[1]",
             "\"format\":4000000000",
         ] {
             let then = Expectation::Refuses(&["belongs to format", "use a newer one"]);

@@ -1,5 +1,5 @@
 //! Logs as earlier versions wrote them: they open, mean the same, and continue in the present
-//! format. The files in `tests/fixtures/log-format-1` and `log-format-2` are fixed: no later version
+//! format. The files in `tests/fixtures/log-format-1`, `log-format-2` and `log-format-3` are fixed: no later version
 //! changes them.
 
 use std::fs;
@@ -143,29 +143,37 @@ fn a_log_of_format_1_opens_and_goes_on_in_the_present_format() {
     }
 }
 
-/// Every kind of fact that format 2 wrote is read, and written again byte for byte: format 3 only adds
-/// kinds.
+/// Every kind of fact that formats 2 and 3 wrote is read, and written again byte for byte: the formats
+/// after them only add kinds and fields.
 #[test]
-fn every_kind_of_fact_of_format_2_is_written_as_before() {
-    let text = fs::read_to_string(fixture_of_format(2, "kinds")).expect("read");
-    for line in text.lines() {
-        let facts = fact::read_format(2, line.as_bytes());
-        let facts = facts.unwrap_or_else(|error| panic!("{error}: {line}"));
-        let again = fact::write(&facts).expect("it can be written");
-        assert_eq!(String::from_utf8(again).expect("UTF-8"), line);
+fn every_kind_of_fact_of_formats_2_and_3_is_written_as_before() {
+    for format in [2, 3] {
+        let text = fs::read_to_string(fixture_of_format(format, "kinds")).expect("read");
+        for line in text.lines() {
+            let facts = fact::read_format(format, line.as_bytes());
+            let facts = facts.unwrap_or_else(|error| panic!("{error}: {line}"));
+            let again = fact::write(&facts).expect("it can be written");
+            assert_eq!(String::from_utf8(again).expect("UTF-8"), line);
+        }
     }
 }
 
-/// A log that the last version with format 2 wrote in the rehearsal of the README: it opens, and a
-/// pause goes to a segment of format 3. Lines of format 2 in it are refused, and the other way round.
+/// A log that the last version with format 2 or 3 wrote in a rehearsal: it opens, and a pause goes to a
+/// segment of the present format. Lines of the older format in it are refused, and the other way round.
 #[test]
-fn a_log_of_format_2_opens_and_goes_on_in_format_3() {
-    let golden = fixture_of_format(2, "rehearsal");
+fn logs_of_formats_2_and_3_open_and_go_on_in_the_present_format() {
+    check_log_goes_on(2, 14, 3 + 8 + 2 + 6 - 1);
+    check_log_goes_on(3, 15, 3 + 1 + 8 + 6);
+}
+
+/// `commits` and `credits` are those of the log.
+fn check_log_goes_on(format: u32, commits: u64, credits_in_log: u64) {
+    let golden = fixture_of_format(format, "rehearsal");
     let dir = store_with_file(&golden);
     let golden = fs::read(golden).expect("read");
     let read = read_only::read(dir.path(), &mut |_| {}).expect("it is read");
     let before = projection_text(&read.store);
-    assert_eq!(read.store.head().seq, 14);
+    assert_eq!(read.store.head().seq, commits);
     let now: Time = "2027-12-01T00:00:00Z".parse().expect("an instant");
     let balances: Vec<(String, u64, u64)> = { read.store.accounts(None, 99).expect("accounts") }
         .iter()
@@ -179,7 +187,7 @@ fn a_log_of_format_2_opens_and_goes_on_in_format_3() {
         .collect();
     assert_eq!(balances.len(), 4, "{balances:?}");
     let credits: u64 = balances.iter().map(|(_, left, spent)| left + spent).sum();
-    assert_eq!(credits, 3 + 8 + 2 + 6 - 1, "{balances:?}");
+    assert_eq!(credits, credits_in_log, "{balances:?}");
 
     let opened = open(dir.path(), CreateIfMissing::No, now, &mut |_| {}).expect("it opens");
     let mut store = opened.store;
@@ -199,7 +207,8 @@ fn a_log_of_format_2_opens_and_goes_on_in_format_3() {
     let lines: Vec<&str> = second.lines().collect();
     assert_eq!(lines.len(), 2);
     for line in &lines {
-        assert!(line.contains("\"format\":3,"), "{line}");
+        let of_present = format!("\"format\":{FORMAT},");
+        assert!(line.contains(&of_present), "{line}");
     }
     // The pause is read from the projection, and from the log when the projection is gone.
     for remove in [false, true] {
@@ -213,7 +222,8 @@ fn a_log_of_format_2_opens_and_goes_on_in_format_3() {
         store.close().expect("it closes");
     }
     // A line must have the format of its segment, even if its hash chain is valid.
-    let swapped = second.replace("{\"format\":3,\"seq\"", "{\"format\":2,\"seq\"");
+    let begin = |format: u32| format!("{{\"format\":{format},\"seq\"");
+    let swapped = second.replace(&begin(FORMAT), &begin(format));
     let line = swapped.lines().nth(1).expect("a commit");
     let end = line.rfind(",\"prev\"").expect("a seal");
     let header = lines[0];

@@ -331,12 +331,12 @@ fn lines_of_a_newer_version_are_refused_as_such() {
         "{message}"
     );
 
-    let header = br#"{"log":"maitred","format":4,"what":"else""#.to_vec();
+    let header = br#"{"log":"maitred","format":5,"what":"else""#.to_vec();
     log.write(&line::seal(header, Hash::NONE).0);
     let error = open(&log.store).map(|_| ()).expect_err("unknown");
     let message = error_chain(&error);
     assert!(
-        message.contains("format 4, and this maitred reads up to 3: use a newer one"),
+        message.contains("format 5, and this maitred reads up to 4: use a newer one"),
         "{message}"
     );
 }

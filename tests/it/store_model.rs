@@ -18,6 +18,7 @@ use maitred::domain::fact::{
 use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid};
 use maitred::domain::ledger::Violation;
+use maitred::domain::lot::Purpose;
 use maitred::domain::request::{Charge, ChargeState, OperatorDecision, Request, RequestState};
 use maitred::domain::time::Time;
 use maitred::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
@@ -114,6 +115,7 @@ fn command_facts(store: &MemoryStore, (command, a, b, c): RandomCommand, now: Ti
     match command {
         0 => vec![Fact::Account(AccountFact::Opened { account: id })],
         1 | 2 => vec![Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: reference(&format!("grant {b}")),
             account: id,
             credits: u64::from(c),
@@ -157,6 +159,7 @@ fn account_facts(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
         0 => Fact::Account(AccountFact::AliasRemoved { account, alias }),
         1 | 2 => Fact::Account(AccountFact::AliasAdded { account, alias }),
         3 => Fact::Account(AccountFact::FreezeChanged {
+            stops_expiry: false,
             account,
             reason: (b.is_multiple_of(2)).then(|| "why".to_owned()),
         }),
@@ -170,7 +173,8 @@ fn account_facts(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
 }
 
 fn allocate(account: Option<&Account>, credits: u64, now: Time) -> Vec<LotPart> {
-    let picked = account.and_then(|account| account.allocate(credits, now));
+    let picked =
+        account.and_then(|account| account.allocate(credits, &Purpose::without_booking(now)));
     picked.unwrap_or_default()
 }
 
@@ -663,6 +667,7 @@ fn an_account_with_a_long_history_is_paged_through() {
     );
     for n in 0..300 {
         let fact = Fact::Account(AccountFact::FreezeChanged {
+            stops_expiry: false,
             account: account("bo"),
             reason: Some(format!("{n}")),
         });

@@ -25,6 +25,7 @@ fn kind_of(fact: &Fact) -> String {
         Fact::Request(fact) => ("request", format!("{:?}", discriminant(fact))),
         Fact::Unresolved(fact) => ("unresolved", format!("{:?}", discriminant(fact))),
         Fact::Ledger(fact) => ("ledger", format!("{:?}", discriminant(fact))),
+        Fact::By(_) => ("by", String::new()),
     };
     format!("{group} {kind}")
 }
@@ -34,7 +35,7 @@ fn every_kind_of_fact_is_among_the_samples() {
     let kinds: BTreeSet<String> = sample_facts().iter().map(kind_of).collect();
     assert_eq!(
         kinds.len(),
-        26,
+        32,
         "a new kind of fact needs a sample, and a line below"
     );
 }

@@ -588,6 +588,7 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
         change_terms(&mut fixture, |terms| terms.refunds.expired_refund = how);
         let at = fixture.clock.now();
         let fact = Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse("short").unwrap(),
             account: AccountId::parse(BO).unwrap(),
             credits: 1,

@@ -135,10 +135,10 @@ fn read(kind: CompletedValue, config: &Path, start: &str) -> Option<Vec<KnownVal
 /// only the daemon can answer.
 fn ask(config: &Path, command: Command) -> Option<CommandResult> {
     let Ok(loaded) = load(config) else {
-        return client::send_command(&find_socket(config)?, command).ok();
+        return client::send_command(&find_socket(config)?, command, None).ok();
     };
     if let Some(socket) = &loaded.config.control.socket {
-        match client::send_command(socket, command.clone()) {
+        match client::send_command(socket, command.clone(), None) {
             Ok(result) => return Some(result),
             Err(ClientError::NotRunning(_)) => {}
             Err(_) => return None,
@@ -148,6 +148,7 @@ fn ask(config: &Path, command: Command) -> Option<CommandResult> {
         &loaded.config,
         &clock::system_clock(),
         &command,
+        None,
         &mut |_| {},
     )
     .ok()

@@ -209,6 +209,7 @@ fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
 /// each fact.
 pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String {
     let number = |number: Option<u64>| number.map_or_else(String::new, |of| of.to_string());
+    let signed_number = |number: Option<i64>| number.map_or_else(String::new, |of| of.to_string());
     let with_balance = entries.iter().any(|entry| entry.balance.is_some());
     let row = |entry: &EntryView| {
         let mut row = vec![
@@ -217,7 +218,7 @@ pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String
             entry.kind.clone(),
             number(entry.credits),
         ];
-        row.extend(with_balance.then(|| number(entry.balance)));
+        row.extend(with_balance.then(|| signed_number(entry.balance)));
         row.push(format_entry(entry, page));
         row
     };

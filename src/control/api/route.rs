@@ -8,6 +8,9 @@ use hyper::Method;
 /// answer has it.
 pub const SCHEMA_HEADER: &str = "maitred-schema";
 
+/// The header in which a request may name its actor, percent-encoded.
+pub const ACTOR_HEADER: &str = "maitred-actor";
+
 /// The path of the description of all routes.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
 

@@ -47,7 +47,7 @@ fn a_daemon_that_does_not_run_is_distinguished_from_other_errors() {
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     for path in [folder.path().join("missing"), stale, file] {
-        let error = send_command(&path, Command::Status {}).unwrap_err();
+        let error = send_command(&path, Command::Status {}, None).unwrap_err();
         assert!(
             matches!(&error, ClientError::NotRunning(at) if *at == path),
             "{error}"
@@ -141,7 +141,7 @@ fn unusable_answers_are_reported_by_cause() {
     ];
     for (answer, expect) in rows {
         let (_folder, path) = fake_daemon(answer, true);
-        let error = send_command(&path, Command::Verify {}).unwrap_err();
+        let error = send_command(&path, Command::Verify {}, None).unwrap_err();
         assert!(error.to_string().contains(expect), "{expect}: {error}");
     }
 }
@@ -150,7 +150,7 @@ fn unusable_answers_are_reported_by_cause() {
 fn a_refusal_keeps_its_exit_code() {
     let refusal = "{\"exit\":77,\"code\":\"credential\",\"text\":\"no\"}";
     let (_folder, path) = fake_daemon(answer("403 Forbidden", 1, refusal), true);
-    let error = send_command(&path, Command::Status {}).unwrap_err();
+    let error = send_command(&path, Command::Status {}, None).unwrap_err();
     assert_eq!(error.into_refusal().exit, exit::CREDENTIAL);
 }
 
@@ -159,7 +159,7 @@ fn an_answer_sent_before_the_request_was_read_is_received() {
     let refusal = "{\"exit\":69,\"code\":\"unreachable\",\"text\":\"full\"}";
     let (_folder, path) = fake_daemon(answer("503 Service Unavailable", 1, refusal), false);
     let text = "x".repeat(8 * 1024 * 1024);
-    let error = send_command(&path, Command::Evaluate { text, at: None }).unwrap_err();
+    let error = send_command(&path, Command::Evaluate { text, at: None }, None).unwrap_err();
     assert!(matches!(&error, ClientError::Refused(_)), "{error}");
 }
 
@@ -179,7 +179,7 @@ fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
     ];
     for (command, send, answer) in rows {
         let limits = ClientLimits { send, answer };
-        let error = exchange(&path, CommandRequest::new(&command), limits).map(|_| ());
+        let error = exchange(&path, CommandRequest::new(&command), None, limits).map(|_| ());
         assert!(
             matches!(error, Err(ClientError::Silent(time)) if time == short),
             "{error:?}"
@@ -190,7 +190,11 @@ fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
 #[test]
 fn a_request_that_is_too_long_is_not_sent() {
     let text = "x".repeat(MAX_REQUEST);
-    let error =
-        send_command(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
+    let error = send_command(
+        Path::new("missing"),
+        Command::Evaluate { text, at: None },
+        None,
+    )
+    .unwrap_err();
     assert!(matches!(error, ClientError::TooLong(_)), "{error}");
 }

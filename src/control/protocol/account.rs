@@ -159,6 +159,27 @@ pub struct AccountView {
     pub revoked: u64,
     /// Credits that the account was granted.
     pub granted: u64,
+    /// Credits that came from other accounts.
+    #[serde(default)]
+    pub received: u64,
+    /// Credits that went to other accounts.
+    #[serde(default)]
+    pub sent: u64,
+    /// Credits that bookings took beyond what was there.
+    #[serde(default)]
+    pub lent: u64,
+    /// Lent credits that later credits have settled.
+    #[serde(default)]
+    pub repaid: u64,
+    /// How many credits bookings may take beyond what is there; absent: as the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdraft_limit: Option<u64>,
+    /// Why the account was closed; absent: it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_reason: Option<String>,
+    /// The account that has everything of this one; absent: it was not merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<String>,
     /// Further e-mail addresses of the member.
     pub aliases: Vec<String>,
     /// The member's tier; absent when there is none.
@@ -191,6 +212,23 @@ pub struct LotView {
     pub granted: u64,
     /// When the lot expires, RFC 3339 in UTC; absent: never.
     pub expires: Option<String>,
+    /// `paid`, `promotional` or `allowance`.
+    #[serde(default = "paid")]
+    pub source: String,
+    /// Lots with a smaller number pay first.
+    #[serde(default)]
+    pub priority: i64,
+    /// The gates whose bookings the lot may pay for; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<String>,
+    /// How long the lot lasts after the first booking that it pays for, as a duration; absent: the
+    /// first booking changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts_after_first_use: Option<String>,
+}
+
+fn paid() -> String {
+    "paid".to_owned()
 }
 
 /// A page of accounts.
@@ -240,10 +278,15 @@ pub struct EntryView {
     /// When the booking starts. RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
-    /// In a statement: the account's balance right after this entry, including lots that have
+    /// In a statement: the account's balance right after this entry, less what was lent and is not
+    /// settled, including lots that have
     /// expired since and are not written off yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub balance: Option<u64>,
+    pub balance: Option<i64>,
+    /// Who gave the command that made the entry; absent when no command made it, or the log is
+    /// older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The fact as text for people.
     pub text: String,
 }

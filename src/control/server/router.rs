@@ -18,8 +18,10 @@ use super::connection::Client;
 use super::{ReceivedCommand, ServerLimits};
 use crate::control::api::answer::{HttpRefusal, write_answer};
 use crate::control::api::request::{JSON, RequestParts, read_command};
-use crate::control::api::route::{OPENAPI, OPENAPI_PATH, ROUTES, Route, RouteKind, SCHEMA_HEADER};
-use crate::control::command_sender::{CommandSender, Interface};
+use crate::control::api::route::{
+    ACTOR_HEADER, OPENAPI, OPENAPI_PATH, ROUTES, Route, RouteKind, SCHEMA_HEADER,
+};
+use crate::control::command_sender::{self, CommandSender, Interface, MAX_ACTOR_NAME};
 use crate::control::protocol::{Command, SCHEMA, SocketResponse};
 
 /// What every request needs.
@@ -155,9 +157,10 @@ async fn answer_command(
         },
     )?;
     drop(body);
+    let actor = read_actor(&headers)?;
     tokio::select! {
         biased;
-        response = send_to_daemon(&api, &client, command) => {
+        response = send_to_daemon(&api, &client, command, actor) => {
             let body = write_answer(route, response?, api.limits.response_bytes)?;
             Ok(json(StatusCode::OK, body))
         }
@@ -168,11 +171,30 @@ async fn answer_command(
     }
 }
 
+/// Returns the name that a request gives for its actor.
+fn read_actor(headers: &HeaderMap) -> Result<Option<String>, HttpRefusal> {
+    let Some(value) = headers.get(ACTOR_HEADER) else {
+        return Ok(None);
+    };
+    let decoded = percent_encoding::percent_decode(value.as_bytes()).decode_utf8();
+    let name = decoded
+        .ok()
+        .and_then(|name| command_sender::parse_actor_name(&name));
+    match name {
+        Some(name) => Ok(Some(name)),
+        None => Err(HttpRefusal::usage(format!(
+            "the header {ACTOR_HEADER} must be a name of at most {MAX_ACTOR_NAME} characters, \
+             percent-encoded"
+        ))),
+    }
+}
+
 /// Sends the command to the daemon and waits for the answer, however long that takes.
 async fn send_to_daemon(
     api: &Api,
     client: &Client,
     command: Command,
+    actor: Option<String>,
 ) -> Result<SocketResponse, HttpRefusal> {
     let (answer, wait) = oneshot::channel();
     let received = ReceivedCommand {
@@ -180,6 +202,7 @@ async fn send_to_daemon(
         sender: CommandSender {
             uid: client.uid(),
             interface: Interface::Socket,
+            name: actor,
         },
         answer,
     };

@@ -165,6 +165,6 @@ fn head_hash(answer: CommandResult) -> String {
 }
 
 async fn call_daemon(path: PathBuf, command: Command) -> Result<CommandResult, ClientError> {
-    let call = tokio::task::spawn_blocking(move || client::send_command(&path, command));
+    let call = tokio::task::spawn_blocking(move || client::send_command(&path, command, None));
     in_time(call).await.unwrap()
 }

@@ -6,7 +6,7 @@ use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{ChargeFact, CreditFact, Fact, RefundPart};
+use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart};
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, LoggedFact, Store, StoreError};
@@ -134,19 +134,13 @@ pub fn statement(
     // Counts back from the current balance, because a statement shows the newest entries first.
     let mut balance = match after {
         Some((_, balance)) => balance,
-        None => i128::from(
-            account
-                .lots
-                .iter()
-                .map(|lot| lot.remaining)
-                .sum::<Credits>(),
-        ),
+        None => signed_balance(&account),
     };
     for written in &entries {
         let mut view = statement_entry(store, written)?;
-        view.balance = u64::try_from(balance).ok();
+        view.balance = i64::try_from(balance).ok();
         views.push(view);
-        balance -= balance_change(store, written)?;
+        balance -= balance_change(store, &account.id, written)?;
     }
     let last = entries.last().filter(|_| entries.len() >= limit);
     let older = |last: &LoggedFact| {
@@ -175,15 +169,40 @@ fn statement_place(text: &str) -> Result<(u64, i128), Refusal> {
     }
 }
 
-/// Returns by how much an entry raised the balance.
-fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refusal> {
+/// Returns the balance that a statement shows: what is in the lots, less what was lent and is not
+/// settled.
+fn signed_balance(account: &Account) -> i128 {
+    let remaining: Credits = account.lots.iter().map(|lot| lot.remaining).sum();
+    i128::from(remaining) - i128::from(account.totals.debt())
+}
+
+/// Returns by how much an entry raised the balance of this account.
+fn balance_change(
+    store: &dyn Store,
+    account: &AccountId,
+    written: &LoggedFact,
+) -> Result<i128, Refusal> {
+    // What an account passes on, another one receives.
+    let passed_on = |credits: i128, receiver: &AccountId| {
+        if receiver == account {
+            credits
+        } else {
+            -credits
+        }
+    };
     let credits_in = |parts: &[LotPart]| i128::from(sum_credits(parts));
     let refunded_credits =
         |parts: &[RefundPart]| parts.iter().map(|part| i128::from(part.credits)).sum();
     Ok(match &written.fact {
         Fact::Credit(CreditFact::Grant { credits, .. }) => i128::from(*credits),
-        Fact::Credit(CreditFact::Revoke { parts, .. })
-        | Fact::Charge(ChargeFact::Hold { parts, .. }) => -credits_in(parts),
+        Fact::Credit(CreditFact::Revoke { parts, .. }) => -credits_in(parts),
+        Fact::Credit(CreditFact::Transfer { to, parts, .. }) => passed_on(credits_in(parts), to),
+        Fact::Account(AccountFact::Merged { into, credits, .. }) => {
+            passed_on(i128::from(*credits), into)
+        }
+        Fact::Charge(ChargeFact::Hold { parts, lent, .. }) => {
+            -credits_in(parts) - i128::from(*lent)
+        }
         Fact::Credit(CreditFact::Expire { part, .. }) => -i128::from(part.credits),
         Fact::Charge(ChargeFact::Refund { parts, .. }) => refunded_credits(parts),
         // A void that names no lots returns everything that was held to the lots that paid.
@@ -191,9 +210,7 @@ fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refus
             booking,
             refund_parts: back,
             ..
-        }) if back.is_empty() => find_held_parts(store, booking, written.seq)?
-            .as_deref()
-            .map_or(0, credits_in),
+        }) if back.is_empty() => find_held_credits(store, booking, written.seq)?,
         Fact::Charge(ChargeFact::Void {
             refund_parts: back, ..
         }) => refunded_credits(back),
@@ -203,7 +220,8 @@ fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refus
         )
         | Fact::Request(_)
         | Fact::Unresolved(_)
-        | Fact::Ledger(_) => 0,
+        | Fact::Ledger(_)
+        | Fact::By(_) => 0,
     })
 }
 
@@ -212,26 +230,28 @@ fn balance_change(store: &dyn Store, written: &LoggedFact) -> Result<i128, Refus
 const HOLD_LOOKBACK: usize = 16;
 
 /// Returns what was held most recently for the booking before this commit.
-fn find_held_parts(
+fn find_held_credits(
     store: &dyn Store,
     booking: &BookingUid,
     before: u64,
-) -> Result<Option<Vec<LotPart>>, Refusal> {
+) -> Result<i128, Refusal> {
     let subject = HistorySubject::Booking(booking.clone());
     let mut before = Some(before);
     loop {
         let entries = store.history(&subject, before, HOLD_LOOKBACK);
         let entries = entries.map_err(|e| parse::store_failed(&e))?;
         let Some(last) = entries.last() else {
-            return Ok(None);
+            return Ok(0);
         };
         before = Some(last.seq);
         let hold = entries.into_iter().find_map(|written| match written.fact {
-            Fact::Charge(ChargeFact::Hold { parts, .. }) => Some(parts),
+            Fact::Charge(ChargeFact::Hold { parts, lent, .. }) => {
+                Some(i128::from(sum_credits(&parts)) + i128::from(lent))
+            }
             _ => None,
         });
-        if hold.is_some() {
-            return Ok(hold);
+        if let Some(credits) = hold {
+            return Ok(credits);
         }
     }
 }
@@ -303,6 +323,7 @@ mod tests {
         commit_facts(
             store,
             vec![Fact::Charge(ChargeFact::Hold {
+                lent: 0,
                 booking: BookingRef { ..booking },
                 request: id,
                 account: AccountId::parse(BO).unwrap(),
@@ -328,14 +349,14 @@ mod tests {
         );
     }
 
-    fn balances(store: &MemoryStore) -> Vec<u64> {
+    fn balances(store: &MemoryStore) -> Vec<i64> {
         let page = |limit: u32, after: Option<&str>| {
             let page = statement(store, now(), BO, limit, after);
             let CommandResult::Statement(view) = page.unwrap() else {
                 panic!("a statement");
             };
             let balances = view.entries.iter().map(|entry| entry.balance.unwrap());
-            (balances.collect::<Vec<u64>>(), view.next)
+            (balances.collect::<Vec<i64>>(), view.next)
         };
         let (all, next) = page(1_000, None);
         assert_eq!(next, None);
@@ -359,7 +380,11 @@ mod tests {
         let mut recorded_balances = Vec::new();
         let mut record_balance = |store: &MemoryStore| {
             let account = parse::find_account(store, BO).unwrap();
-            let left = account.lots.iter().map(|lot| lot.remaining).sum::<u64>();
+            let left = account
+                .lots
+                .iter()
+                .map(|lot| lot.remaining as i64)
+                .sum::<i64>();
             let all = balances(store);
             assert_eq!(all[0], left);
             recorded_balances.push((all.len(), left));
@@ -400,6 +425,7 @@ mod tests {
         record_balance(&store);
         let account = AccountId::parse(BO).unwrap();
         let grant = Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse("g3").unwrap(),
             account: account.clone(),
             credits: 4,

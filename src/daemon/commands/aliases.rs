@@ -5,9 +5,8 @@ use crate::control::protocol::{CommandResult, Refusal};
 use crate::domain::account::{Account, MAX_ALIASES};
 use crate::domain::fact::{AccountFact, Fact};
 use crate::domain::id::{AccountId, Address, may_have_legacy_form};
-use crate::domain::time::Time;
 use crate::store::port::Store;
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// Adds an alias to an account, or removes the alias if `remove` is set. Returns the account.
 ///
@@ -16,12 +15,14 @@ use crate::store::transaction::transact;
 /// store cannot be read or written.
 pub fn set_alias(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     alias: &str,
     remove: bool,
 ) -> Result<CommandResult, Refusal> {
-    let (id, _) = transact(store, now, |store| {
+    let stamp = stamp.into();
+    let now = stamp.at;
+    let (id, _) = transact(store, &stamp, |store| {
         let account = parse::find_account(store, account)?;
         let fact = decide_alias(store, &account, alias, remove)?;
         Ok::<_, Refusal>((fact.into_iter().collect(), account.id))

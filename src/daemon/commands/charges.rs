@@ -18,7 +18,7 @@ use crate::domain::watch::{ChainEnd, ChargeCase, ChargeDecision, final_at, refun
 use crate::reconcile::watch::refund_records::restore_expired;
 use crate::reconcile::watch::settle::{deciding_gate, resolve_host_absent};
 use crate::store::port::{Store, StoreError};
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// Most charges in one answer.
 const MAX_CHARGES: u32 = 100_000;
@@ -154,13 +154,15 @@ fn takeover_refusal_text(uid: &BookingUid, request: &RequestId) -> String {
 pub fn settle(
     store: &mut dyn Store,
     policy: &Policy,
-    now: Time,
+    stamp: impl Into<Stamp>,
     booking: &str,
     refund_all: bool,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
+    let now = stamp.at;
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
-    transact(store, now, |store| {
+    transact(store, &stamp, |store| {
         let facts = decide_settlement(store, policy, now, &uid, refund_all)?;
         Ok::<_, Refusal>((facts, ()))
     })?;

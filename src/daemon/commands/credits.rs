@@ -14,9 +14,10 @@ use crate::domain::decision::Credits;
 use crate::domain::fact::{CreditFact, Fact};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
+use crate::domain::lot::{LotTerms, Purpose};
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, Store};
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// Most grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
@@ -29,10 +30,12 @@ const MAX_GRANTS: usize = 1_000;
 /// the store cannot be read or written.
 pub fn grant(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &GrantCommand,
 ) -> Result<CommandResult, Refusal> {
-    let (written, _) = transact(store, now, |store| decide_grant(store, now, command))?;
+    let stamp = stamp.into();
+    let now = stamp.at;
+    let (written, _) = transact(store, &stamp, |store| decide_grant(store, now, command))?;
     let record = &written.record;
     if written.existed {
         return grant_result(store, record, true, now);
@@ -82,6 +85,7 @@ fn decide_grant(
         credits: parse::credits(command.credits)?,
         kind: GrantKind::Grant,
         expires: None,
+        terms: LotTerms::default(),
         reason: parse::reason(command.reason.as_deref(), "granted")?,
         at: now,
         account,
@@ -126,10 +130,14 @@ fn decide_grant(
 /// cannot be read or written.
 pub fn revoke(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &RevokeCommand,
 ) -> Result<CommandResult, Refusal> {
-    let (written, _) = transact(store, now, |store| decide_revocation(store, now, command))?;
+    let stamp = stamp.into();
+    let now = stamp.at;
+    let (written, _) = transact(store, &stamp, |store| {
+        decide_revocation(store, now, command)
+    })?;
     let record = &written.record;
     if !written.existed {
         tracing::info!(reference = %record.reference, credits = record.credits, "revoked");
@@ -151,6 +159,7 @@ fn decide_revocation(
         credits,
         kind: GrantKind::Revoke,
         expires: None,
+        terms: LotTerms::default(),
         reason: parse::reason(command.reason.as_deref(), "revoked")?,
         at: now,
     };
@@ -160,7 +169,7 @@ fn decide_revocation(
     }
     let mut preview = SpendPreview::new(&account);
     let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(now));
-    let Some(parts) = preview.allocate(credits, now) else {
+    let Some(parts) = preview.allocate(credits, &Purpose::without_booking(now)) else {
         return Err(parse::refusal(
             "short-of-credit",
             format!(
@@ -220,6 +229,7 @@ pub(super) fn to_grant_fact(record: &GrantRecord) -> Fact {
         account: record.account.clone(),
         credits: record.credits,
         expires: record.expires,
+        terms: record.terms.clone(),
         reason: record.reason.clone(),
     })
 }
@@ -274,6 +284,9 @@ pub(super) fn check_same_grant(
                 GrantKind::Grant => "grant of",
                 GrantKind::Revoke => "revocation of",
                 GrantKind::Restored => "refund of",
+                GrantKind::Transfer => "transfer of",
+                GrantKind::Received => "receipt of",
+                GrantKind::Overdraft => "overdraft of",
             },
             existing.credits,
             existing.account,

@@ -8,8 +8,8 @@ use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::domain::gate::Policy;
-use crate::domain::time::Time;
 use crate::store::port::{Maintenance, Store};
+use crate::store::transaction::Stamp;
 
 /// Carries out a command with the store.
 ///
@@ -18,17 +18,19 @@ use crate::store::port::{Maintenance, Store};
 pub fn run_command(
     store: &mut dyn Maintenance,
     policy: &Policy,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &Command,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = &stamp.into();
+    let now = stamp.at;
     match command {
-        Command::Grant(command) => credits::grant(store, now, command),
-        Command::Revoke(command) => credits::revoke(store, now, command),
+        Command::Grant(command) => credits::grant(store, stamp, command),
+        Command::Revoke(command) => credits::revoke(store, stamp, command),
         Command::Import {
             rows,
             problems,
             dry_run,
-        } => import::import(store, now, (rows, problems), *dry_run),
+        } => import::import(store, stamp, (rows, problems), *dry_run),
         Command::Grants { account } => credits::list_grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
         Command::AccountList {
@@ -40,13 +42,17 @@ pub fn run_command(
             account,
             alias,
             remove,
-        } => aliases::set_alias(store, now, account, alias, *remove),
-        Command::AccountSet(command) => members::set_attributes(store, now, command),
-        Command::AccountFreeze { account, reason } => {
-            members::freeze_or_thaw(store, now, account, reason.as_deref())
-        }
+        } => aliases::set_alias(store, stamp, account, alias, *remove),
+        Command::AccountSet(command) => members::set_attributes(store, stamp, command),
+        Command::AccountFreeze { account, reason } => members::freeze_or_thaw(
+            store,
+            stamp,
+            account,
+            reason.as_deref(),
+            policy.global.spending.freeze_stops_expiry,
+        ),
         Command::AccountPin { account, hash } => {
-            members::set_pin(store, now, account, hash.as_deref())
+            members::set_pin(store, stamp, account, hash.as_deref())
         }
         Command::AccountStatement {
             account,
@@ -62,29 +68,29 @@ pub fn run_command(
         Command::Reviews { all, limit, after } => {
             review::list(store, now, *all, *limit, after.as_deref())
         }
-        Command::Review(command) => review::record_review(store, policy, now, command),
+        Command::Review(command) => review::record_review(store, policy, stamp, command),
         Command::Charges { open, limit, after } => {
             charges::list(store, policy, now, (*open, after.as_deref()), *limit)
         }
         Command::ChargeSettle { booking, refund } => {
-            charges::settle(store, policy, now, booking, *refund)
+            charges::settle(store, policy, stamp, booking, *refund)
         }
         Command::Unresolved { limit, after } => unresolved::list(store, *limit, after.as_deref()),
         Command::Resolve {
             booking,
             code,
             reason,
-        } => unresolved::resolve(store, now, booking, code.as_deref(), reason),
+        } => unresolved::resolve(store, stamp, booking, code.as_deref(), reason),
         Command::CreditsExport { after, limit } => {
             export::export_rows(store, now, after.as_deref(), *limit)
         }
         Command::Verify {} => verify_store(store),
         Command::LedgerShow {} => ledger::show(store),
-        Command::LedgerMove(command) => ledger::move_ledger(store, now, command),
-        Command::LedgerAcceptRestore { reason } => ledger::accept_restore(store, now, reason),
+        Command::LedgerMove(command) => ledger::move_ledger(store, stamp, command),
+        Command::LedgerAcceptRestore { reason } => ledger::accept_restore(store, stamp, reason),
         Command::Head {} => Ok(show_head(store)),
-        Command::Pause(command) => pause::pause(store, policy, now, command),
-        Command::Resume { gate } => pause::resume(store, policy, now, gate.as_deref()),
+        Command::Pause(command) => pause::pause(store, policy, stamp, command),
+        Command::Resume { gate } => pause::resume(store, policy, stamp, gate.as_deref()),
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}

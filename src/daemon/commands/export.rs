@@ -4,7 +4,8 @@ use super::{accounts, parse};
 use crate::control::protocol::account::{CreditsExportView, ExportRow};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
-use crate::domain::account::{Account, Lot};
+use crate::domain::account::Account;
+use crate::domain::lot::Lot;
 use crate::domain::time::Time;
 use crate::store::port::Store;
 

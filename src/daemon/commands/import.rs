@@ -11,9 +11,10 @@ use crate::domain::account::Account;
 use crate::domain::fact::{AccountFact, Fact, MAX_FACTS};
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
+use crate::domain::lot::LotTerms;
 use crate::domain::time::Time;
 use crate::store::port::Store;
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// Most problems listed for one import; with more, the wrong file was given.
 const MAX_PROBLEMS: usize = 1_000;
@@ -25,10 +26,12 @@ const MAX_SIMILAR: usize = 20;
 /// imported. A refusal lists everything that is wrong with every row, with its line.
 pub fn import(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     (rows, problems): (&[ImportRow], &[ImportProblem]),
     dry_run: bool,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
+    let now = stamp.at;
     if rows.len() > MAX_FACTS / 2 {
         return Err(parse::usage(format!(
             "{} rows are more than one import may have ({}): split the file",
@@ -36,7 +39,7 @@ pub fn import(
             MAX_FACTS / 2
         )));
     }
-    let ((view, is_written), _) = transact(store, now, |store| {
+    let ((view, is_written), _) = transact(store, &stamp, |store| {
         let mut builder = ImportBuilder::new(store, now, rows.len(), dry_run);
         builder.problems = problems.to_vec();
         for row in rows {
@@ -178,6 +181,7 @@ impl<'a> ImportBuilder<'a> {
             credits: credits?,
             kind: GrantKind::Grant,
             expires: expires?,
+            terms: LotTerms::default(),
             reason: reason?,
             at: self.now,
         };

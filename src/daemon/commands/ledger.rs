@@ -8,9 +8,8 @@ use crate::daemon::views;
 use crate::domain::fact::Fact;
 use crate::domain::id::HostId;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
-use crate::domain::time::Time;
 use crate::store::port::Store;
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// The longest server name that is accepted: a host name of 253 characters with a port and a path.
 const MAX_SERVER: usize = 400;
@@ -43,10 +42,11 @@ pub fn view(state: &LedgerState) -> LedgerView {
 /// Fails when nothing would change, when a value is missing, or when the fact cannot be written.
 pub fn move_ledger(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &LedgerMoveCommand,
 ) -> Result<CommandResult, Refusal> {
-    commit_and_show(store, now, |state| decide_move(state, command))
+    let stamp = stamp.into();
+    commit_and_show(store, stamp, |state| decide_move(state, command))
 }
 
 fn decide_move(state: &LedgerState, command: &LedgerMoveCommand) -> Result<LedgerFact, Refusal> {
@@ -96,10 +96,11 @@ fn decide_move(state: &LedgerState, command: &LedgerMoveCommand) -> Result<Ledge
 /// Fails when no restored backup waits, or when the fact cannot be written.
 pub fn accept_restore(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     reason: &str,
 ) -> Result<CommandResult, Refusal> {
-    commit_and_show(store, now, |state| {
+    let stamp = stamp.into();
+    commit_and_show(store, stamp, |state| {
         if state.restored_at.is_none() {
             return Err(parse::refusal(
                 "refused",
@@ -113,10 +114,11 @@ pub fn accept_restore(
 
 fn commit_and_show(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     decide: impl Fn(&LedgerState) -> Result<LedgerFact, Refusal>,
 ) -> Result<CommandResult, Refusal> {
-    transact(store, now, |store| {
+    let stamp = stamp.into();
+    transact(store, &stamp, |store| {
         let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
         Ok::<_, Refusal>((vec![Fact::Ledger(decide(&state)?)], ()))
     })?;

@@ -9,9 +9,8 @@ use crate::control::protocol::{CommandResult, Refusal};
 use crate::daemon::pin::is_hash;
 use crate::domain::account::Account;
 use crate::domain::fact::{AccountFact, Fact};
-use crate::domain::time::Time;
 use crate::store::port::Store;
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// The longest tier, tag or attribute name, in characters: each is a single word.
 const MAX_WORD: usize = 64;
@@ -26,14 +25,15 @@ const MAX_ATTRIBUTES: usize = 50;
 /// Changes tier, tags and attributes.
 pub fn set_attributes(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &AccountSetCommand,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
     let no_change = AccountSetCommand {
         account: command.account.clone(),
         ..AccountSetCommand::default()
     };
-    change_account(store, now, &command.account, |account| {
+    change_account(store, stamp, &command.account, |account| {
         if *command == no_change {
             return Err(parse::usage(
                 "name what to set: --tier, --no-tier, --tag, --untag, --attribute or \
@@ -164,11 +164,13 @@ fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
 /// Freezes the account with a reason, or thaws it.
 pub fn freeze_or_thaw(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     why: Option<&str>,
+    stops_expiry: bool,
 ) -> Result<CommandResult, Refusal> {
-    change_account(store, now, account, |account| {
+    let stamp = stamp.into();
+    change_account(store, stamp, account, |account| {
         let why = why.map(|why| parse::reason(Some(why), "")).transpose()?;
         if why.as_deref() == Some("") {
             return Err(parse::usage(
@@ -179,6 +181,7 @@ pub fn freeze_or_thaw(
         Ok(is_change.then(|| {
             Fact::Account(AccountFact::FreezeChanged {
                 account: account.id.clone(),
+                stops_expiry: stops_expiry && why.is_some(),
                 reason: why,
             })
         }))
@@ -188,11 +191,12 @@ pub fn freeze_or_thaw(
 /// Sets or removes the member's PIN. The hash is computed in the process where the PIN was typed.
 pub fn set_pin(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     hash: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    change_account(store, now, account, |account| {
+    let stamp = stamp.into();
+    change_account(store, stamp, account, |account| {
         if hash.is_some_and(|hash| !is_hash(hash)) {
             return Err(parse::usage("this is not the hash of a PIN"));
         }
@@ -209,11 +213,13 @@ pub fn set_pin(
 /// Decides from the account as it is, commits the fact if there is one, and shows the account.
 fn change_account(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     account: &str,
     decide: impl Fn(&Account) -> Result<Option<Fact>, Refusal>,
 ) -> Result<CommandResult, Refusal> {
-    let (id, _) = transact(store, now, |store| {
+    let stamp = stamp.into();
+    let now = stamp.at;
+    let (id, _) = transact(store, &stamp, |store| {
         let account = parse::find_account(store, account)?;
         let fact = decide(&account)?;
         Ok::<_, Refusal>((fact.into_iter().collect(), account.id))
@@ -392,7 +398,8 @@ mod tests {
     #[test]
     fn a_freeze_has_a_reason_and_ends() {
         let mut store = store_with_credits(1);
-        let mut set = |why: Option<&str>| freeze_or_thaw(&mut store, now(), "bo@example.com", why);
+        let mut set =
+            |why: Option<&str>| freeze_or_thaw(&mut store, now(), "bo@example.com", why, false);
         for why in [
             Some("unpaid"),
             Some("unpaid"),

@@ -3,12 +3,15 @@
 //! commit that the line names: names and addresses of members stay out of the log.
 
 use super::dispatch;
+use crate::control::command_sender::MAX_ACTOR_NAME;
 use crate::control::command_sender::{CommandSender, Interface};
 use crate::control::protocol::review::ReviewAnswer;
 use crate::control::protocol::{Command, CommandResult, Refusal};
+use crate::domain::actor::{Actor, ActorInterface};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Maintenance;
+use crate::store::transaction::Stamp;
 
 /// Carries out a command, and logs the command if it wrote to the ledger.
 ///
@@ -22,10 +25,14 @@ pub fn run_and_log(
     sender: CommandSender,
 ) -> Result<CommandResult, Refusal> {
     let before = store.head().seq;
-    let result = dispatch::run_command(store, policy, now, command);
+    let stamp = Stamp {
+        at: now,
+        by: Some(to_actor(&sender)),
+    };
+    let result = dispatch::run_command(store, policy, &stamp, command);
     let commit = store.head().seq;
     if commit > before {
-        log_change(command_name(command), sender, commit);
+        log_change(command_name(command), &sender, commit);
     }
     result
 }
@@ -35,7 +42,7 @@ pub fn run_and_log(
 pub const TARGET: &str = "maitred_operator";
 
 /// Writes one line for a command that changed the ledger. `commit` is now the ledger's last commit.
-pub fn log_change(command: &str, sender: CommandSender, commit: u64) {
+pub fn log_change(command: &str, sender: &CommandSender, commit: u64) {
     tracing::info!(
         target: TARGET,
         command,
@@ -46,11 +53,39 @@ pub fn log_change(command: &str, sender: CommandSender, commit: u64) {
     );
 }
 
+/// Returns the actor that the ledger records for a sender. A sender without a name gets that of the
+/// user of the system.
+pub fn to_actor(sender: &CommandSender) -> Actor {
+    let given = sender.name.clone();
+    Actor {
+        uid: sender.uid,
+        interface: match sender.interface {
+            Interface::Socket => ActorInterface::Socket,
+            Interface::Page => ActorInterface::Page,
+            Interface::Command => ActorInterface::Command,
+        },
+        name: given.or_else(|| sender.uid.and_then(user_name)),
+    }
+}
+
+/// Returns the name of a user of this system. Only /etc/passwd is asked: a directory service may be
+/// slow, and the number of the user is recorded anyway.
+fn user_name(uid: u32) -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut users = users.lines().map(|line| line.split(':'));
+    users.find_map(|mut fields| {
+        let name = fields.next()?;
+        let number = fields.nth(1)?;
+        (number.parse() == Ok(uid)).then(|| name.chars().take(MAX_ACTOR_NAME).collect())
+    })
+}
+
 /// Returns the user of this process as the sender, for commands that are carried out without a daemon.
 pub fn own_user() -> CommandSender {
     CommandSender {
         uid: Some(rustix::process::getuid().as_raw()),
         interface: Interface::Command,
+        name: None,
     }
 }
 

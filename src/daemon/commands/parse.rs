@@ -174,6 +174,20 @@ pub fn resolve_account_id(store: &dyn Store, text: &str) -> Result<AccountId, Re
     {
         return Ok(known);
     }
+    follow_merges(store, id)
+}
+
+/// The most merges that are followed from one name. No account is merged this often.
+const MAX_MERGES: usize = 100;
+
+/// Returns the account that has everything of this one: itself, unless it was merged into another.
+fn follow_merges(store: &dyn Store, mut id: AccountId) -> Result<AccountId, Refusal> {
+    for _ in 0..MAX_MERGES {
+        let account = store.account(&id).map_err(|e| store_failed(&e))?;
+        let successor = account.and_then(|account| account.closed?.merged_into);
+        let Some(successor) = successor else { break };
+        id = successor;
+    }
     Ok(id)
 }
 

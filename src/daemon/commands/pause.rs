@@ -9,7 +9,7 @@ use crate::domain::gate::Policy;
 use crate::domain::ledger_state::LedgerFact;
 use crate::domain::time::{Span, Time, truncate_to_millis};
 use crate::store::port::Store;
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// The longest pause that ends by itself. A longer one is more likely a mistake.
 const MAX_SECONDS: u64 = 366 * 86_400;
@@ -22,9 +22,11 @@ const MAX_SECONDS: u64 = 366 * 86_400;
 pub fn pause(
     store: &mut dyn Store,
     policy: &Policy,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &PauseCommand,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
+    let now = stamp.at;
     if let Some(gate) = &command.gate {
         check_gate(policy, gate)?;
     }
@@ -33,7 +35,7 @@ pub fn pause(
         .seconds
         .map(|seconds| end(now, seconds))
         .transpose()?;
-    transact(store, now, |store| {
+    transact(store, &stamp, |store| {
         let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
         let current = match &command.gate {
             Some(gate) => state.pauses.of_gate(gate, now),
@@ -58,10 +60,12 @@ pub fn pause(
 pub fn resume(
     store: &mut dyn Store,
     policy: &Policy,
-    now: Time,
+    stamp: impl Into<Stamp>,
     gate: Option<&str>,
 ) -> Result<CommandResult, Refusal> {
-    transact(store, now, |store| {
+    let stamp = stamp.into();
+    let now = stamp.at;
+    transact(store, &stamp, |store| {
         let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
         let current = match gate {
             Some(gate) => state.pauses.of_gate(gate, now),

@@ -15,7 +15,7 @@ use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{OperatorDecision, Request, RequestState};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError};
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// Most requests in one answer.
 const MAX_REQUESTS: u32 = 10_000;
@@ -134,9 +134,11 @@ fn noted_request_view(
 pub fn record_review(
     store: &mut dyn Store,
     policy: &Policy,
-    now: Time,
+    stamp: impl Into<Stamp>,
     command: &ReviewCommand,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
+    let now = stamp.at;
     let uid = BookingUid::parse(command.booking.trim())
         .map_err(|why| parse::usage(format!("the booking {:?} {why}", command.booking)))?;
     let verdict = match command.decision {
@@ -145,7 +147,7 @@ pub fn record_review(
     };
     let reason = reason(command.reason.as_deref(), verdict)?;
     let given_reason = command.reason.is_some().then_some(&reason);
-    let ((request, existed), _) = transact(store, now, |store| {
+    let ((request, existed), _) = transact(store, &stamp, |store| {
         let request = decisions::find_request(store, &uid)?;
         if is_already_recorded(&request, verdict, given_reason) {
             return Ok((Vec::new(), (request, true)));

@@ -6,10 +6,9 @@ use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::{Fact, UnresolvedFact};
 use crate::domain::id::BookingUid;
-use crate::domain::time::Time;
 use crate::domain::unresolved::{Resolver, UNRESOLVED_CODES, UnresolvedBooking, UnresolvedCode};
 use crate::store::port::{Store, StoreError};
-use crate::store::transaction::transact;
+use crate::store::transaction::{Stamp, transact};
 
 /// Most items in one answer.
 const MAX_ITEMS: u32 = 10_000;
@@ -38,11 +37,12 @@ fn find_item(store: &dyn Store, place: &str) -> Result<UnresolvedBooking, Refusa
 /// Takes a booking off the list: all its items, or only those of one code.
 pub fn resolve(
     store: &mut dyn Store,
-    now: Time,
+    stamp: impl Into<Stamp>,
     booking: &str,
     code: Option<&str>,
     reason: &str,
 ) -> Result<CommandResult, Refusal> {
+    let stamp = stamp.into();
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
     let code = code.map(parse_code).transpose()?;
@@ -61,7 +61,7 @@ pub fn resolve(
             by: Resolver::Operator,
         })
     };
-    let (items, _) = transact(store, now, |store| {
+    let (items, _) = transact(store, &stamp, |store| {
         let mut items = store.unresolved_items_of(&uid).map_err(failed)?;
         items.retain(|item| item.is_open() && code.is_none_or(|code| item.code == code));
         if items.is_empty() {

@@ -178,7 +178,7 @@ fn check_socket(path: Option<&Path>) -> CheckResultView {
             "run chmod 600 on it; the daemon does so at its next start",
         );
     }
-    match client::send_command(path, Command::Status {}) {
+    match client::send_command(path, Command::Status {}, None) {
         Ok(CommandResult::Status(_)) => ok(subject, format!("a daemon answers on {shown}")),
         Ok(_) => {
             let text = format!("the process that listens on {shown} gives an unexpected answer");

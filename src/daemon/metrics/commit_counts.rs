@@ -126,20 +126,26 @@ impl CommitCounter {
                     CreditFact::Grant { credits, .. } => ("granted", *credits),
                     CreditFact::Revoke { parts, .. } => ("revoked", sum_credits(parts)),
                     CreditFact::Expire { part, .. } => ("expired", part.credits),
+                    CreditFact::Transfer { parts, .. } => ("transferred", sum_credits(parts)),
                 };
                 counts.add_credits(kind, credits);
             }
             Fact::Charge(fact) => self.count_charge_fact(fact, counts),
             Fact::Request(fact) => counts.add_request_fact(fact),
-            Fact::Account(_) | Fact::Unresolved(_) | Fact::Ledger(_) => {}
+            Fact::Account(_) | Fact::Unresolved(_) | Fact::Ledger(_) | Fact::By(_) => {}
         }
     }
 
     fn count_charge_fact(&mut self, fact: &ChargeFact, counts: &mut CommitCounts) {
         let mut end_hold = |booking: &BookingUid| self.held.remove(booking).unwrap_or_default();
         let (kind, credits) = match fact {
-            ChargeFact::Hold { booking, parts, .. } => {
-                let credits = sum_credits(parts);
+            ChargeFact::Hold {
+                booking,
+                parts,
+                lent,
+                ..
+            } => {
+                let credits = sum_credits(parts).saturating_add(*lent);
                 self.held.insert(booking.uid.clone(), credits);
                 ("held", credits)
             }

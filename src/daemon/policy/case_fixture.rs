@@ -5,11 +5,12 @@ use crate::calcom::booking_file::ParsedBooking;
 use crate::config::policy_test::model::{CaseMember, CaseSubject, DescribedBooking, PolicyCase};
 use crate::config::policy_test::parse::DEFAULT_NOW;
 use crate::daemon::policy::snapshot_fixture::{self, SnapshotFixture, request_id, uid};
-use crate::domain::account::{Account, Lot, LotPart};
+use crate::domain::account::{Account, LotPart};
 use crate::domain::booking::{self, Attendee, Booking, BookingStatus, EventTypeRef};
 use crate::domain::decision::{Credits, Decision, REASON_CODES};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, EventTypeId, EventTypeKey, HostId, Reference};
+use crate::domain::lot::{Lot, LotTerms};
 use crate::domain::request::{Charge, ChargeState, OperatorReview, Request, RequestState};
 use crate::domain::snapshot::{CountedBooking, Lookups, PriorRequest};
 use crate::domain::time::{Span, Time};
@@ -193,6 +194,7 @@ fn member_account(id: AccountId, member: &CaseMember, now: Time) -> Account {
             remaining: member.credits,
             expires: member.expires.map(|moment| moment.resolve(now)),
             granted_at: now,
+            terms: LotTerms::default(),
         });
         account.totals.granted = member.credits;
     }

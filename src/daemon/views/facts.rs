@@ -8,6 +8,7 @@ use crate::control::protocol::decisions::RefundView;
 use crate::domain::account::sum_credits;
 use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RequestFact, UnresolvedFact};
 use crate::domain::ledger_state::LedgerFact;
+use crate::domain::lot::{LotSource, LotTerms};
 use crate::domain::messages;
 use crate::domain::time::format_instant;
 use crate::store::port::LoggedFact;
@@ -24,6 +25,7 @@ pub fn entry(written: &LoggedFact) -> EntryView {
         title: None,
         start: None,
         balance: None,
+        by: written.by.as_ref().map(ToString::to_string),
         text,
     }
 }
@@ -56,6 +58,7 @@ fn describe_fact(fact: &Fact) -> EntryParts {
         Fact::Request(fact) => describe_request_fact(fact),
         Fact::Unresolved(fact) => describe_unresolved_fact(fact),
         Fact::Ledger(fact) => describe_ledger_fact(fact),
+        Fact::By(actor) => ("by", None, None, format!("{actor} gave the command")),
     }
 }
 
@@ -95,6 +98,28 @@ fn describe_account_fact(fact: &AccountFact) -> EntryParts {
             };
             ("pinned", None, None, text.to_owned())
         }
+        AccountFact::OverdraftChanged { limit, .. } => {
+            let text = limit.map_or_else(
+                || "the overdraft limit is that of the configuration".to_owned(),
+                |limit| format!("overdraft limit {limit}"),
+            );
+            ("overdraft", None, None, text)
+        }
+        AccountFact::Closed { reason, .. } => ("account-closed", None, None, reason.clone()),
+        AccountFact::Reopened { .. } => {
+            let text = "the account is open again";
+            ("account-reopened", None, None, text.to_owned())
+        }
+        AccountFact::Merged {
+            account,
+            into,
+            credits,
+            reason,
+            ..
+        } => {
+            let text = format!("account {account} continues as {into}: {reason}");
+            ("merged", Some(*credits), None, text)
+        }
     }
 }
 
@@ -104,6 +129,7 @@ fn describe_credit_fact(fact: &CreditFact) -> EntryParts {
             reference,
             credits,
             expires,
+            terms,
             reason,
             ..
         } => {
@@ -111,7 +137,7 @@ fn describe_credit_fact(fact: &CreditFact) -> EntryParts {
                 || "without expiry".to_owned(),
                 |at| format!("until {}", format_time(at)),
             );
-            let text = format!("{reason} ({reference}), {until}");
+            let text = format!("{reason} ({reference}), {until}{}", describe_terms(terms));
             ("grant", Some(*credits), None, text)
         }
         CreditFact::Revoke {
@@ -123,11 +149,41 @@ fn describe_credit_fact(fact: &CreditFact) -> EntryParts {
             let text = format!("{reason} ({reference})");
             ("revoke", Some(sum_credits(parts)), None, text)
         }
+        CreditFact::Transfer {
+            reference,
+            account,
+            to,
+            parts,
+            reason,
+        } => {
+            let text = format!("from {account} to {to}: {reason} ({reference})");
+            ("transfer", Some(sum_credits(parts)), None, text)
+        }
         CreditFact::Expire { part, .. } => {
             let text = format!("what was left of {}", part.grant);
             ("expire", Some(part.credits), None, text)
         }
     }
+}
+
+/// Returns the terms of a lot as the end of a sentence; empty for a lot without terms.
+pub fn describe_terms(terms: &LotTerms) -> String {
+    let mut text = String::new();
+    if terms.source != LotSource::default() {
+        text.push_str(&format!(", {}", terms.source.as_str()));
+    }
+    if terms.priority != 0 {
+        text.push_str(&format!(", priority {}", terms.priority));
+    }
+    if !terms.gates.is_empty() {
+        let gates: Vec<&str> = terms.gates.iter().map(String::as_str).collect();
+        text.push_str(&format!(", only for {}", gates.join(", ")));
+    }
+    if let Some(span) = terms.lasts_after_first_use {
+        let span = messages::format_span(span);
+        text.push_str(&format!(", for {span} after the first use"));
+    }
+    text
 }
 
 fn describe_ledger_fact(fact: &LedgerFact) -> EntryParts {
@@ -183,19 +239,23 @@ fn describe_charge_fact(fact: &ChargeFact) -> EntryParts {
             booking,
             request,
             parts,
+            lent,
             ..
         } => {
-            let lots: Vec<String> = parts
+            let mut lots: Vec<String> = parts
                 .iter()
                 .map(|part| format!("{} from {}", part.credits, part.grant))
                 .collect();
+            if *lent > 0 {
+                lots.push(format!("{lent} as an overdraft"));
+            }
             let text = if lots.is_empty() {
                 format!("held for request {request}: costs nothing")
             } else {
                 format!("held for request {request}: {}", lots.join(", "))
             };
             let uid = Some(booking.uid.to_string());
-            ("hold", Some(sum_credits(parts)), uid, text)
+            ("hold", Some(sum_credits(parts) + lent), uid, text)
         }
         ChargeFact::Post { booking } => {
             let text = "the booking was confirmed: the hold is spent";

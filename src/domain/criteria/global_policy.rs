@@ -1,14 +1,19 @@
 //! The policy that applies to all gates.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 
 use super::access_list::{AccessEntry, AddressNormalization};
 use super::cap::Cap;
 use super::custom_rule::Rule;
 use super::on_violation::OnViolation;
-use crate::domain::decision::ReasonCode;
+use crate::domain::account::Account;
+use crate::domain::decision::{Credits, ReasonCode};
 use crate::domain::id::Address;
+use crate::domain::lot::Purpose;
 use crate::domain::rule::localized_text::LocalizedText;
+use crate::domain::time::Time;
 
 /// The policy that applies to all gates.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +24,8 @@ pub struct GlobalPolicy {
     pub address_normalization: AddressNormalization,
     /// Which account pays for a platform's managed user.
     pub managed_users: ManagedUsers,
+    /// How credits are spent.
+    pub spending: SpendingPolicy,
     /// The limits on a member's bookings in each period, over all gates.
     pub caps: Vec<Cap>,
     /// If not empty, only these bookers are allowed at gates without an allow list of their own.
@@ -33,6 +40,57 @@ pub struct GlobalPolicy {
     pub lookups: Vec<LookupRequirement>,
     /// The operator's own texts for bookers, by reason.
     pub reason_texts: Vec<(ReasonCode, LocalizedText)>,
+}
+
+/// How credits are spent, and what happens to them while an account is frozen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpendingPolicy {
+    /// Until when credits must not have expired to pay for a booking.
+    pub expiry_counts: ExpiryCounts,
+    /// How many credits bookings may take beyond what is there, if neither the account nor its tier
+    /// has a limit.
+    pub overdraft: Credits,
+    /// The limit by tier.
+    pub tier_overdrafts: BTreeMap<String, Credits>,
+    /// Whether the credits of a frozen account do not expire.
+    pub freeze_stops_expiry: bool,
+}
+
+/// Until when credits must not have expired to pay for a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExpiryCounts {
+    /// Until the decision.
+    #[default]
+    Decision,
+    /// Until the booking starts.
+    Start,
+}
+
+impl SpendingPolicy {
+    /// Returns how many credits the account may be lent in all.
+    pub fn overdraft_limit(&self, account: &Account) -> Credits {
+        let of_tier = || {
+            let tier = account.tier.as_ref()?;
+            self.tier_overdrafts.get(tier).copied()
+        };
+        account
+            .overdraft_limit
+            .or_else(of_tier)
+            .unwrap_or(self.overdraft)
+    }
+
+    /// Returns the purpose of credits that pay for a booking at a gate. `start` is the start of the
+    /// booking, or of the last booking of a series.
+    pub fn purpose<'a>(&self, now: Time, gate: Option<&'a str>, start: Time) -> Purpose<'a> {
+        Purpose {
+            now,
+            gate,
+            unexpired_at: match self.expiry_counts {
+                ExpiryCounts::Decision => now,
+                ExpiryCounts::Start => start.max(now),
+            },
+        }
+    }
 }
 
 /// Which account pays for a platform's managed user. The address of such a user has a suffix that
@@ -61,6 +119,7 @@ impl Default for GlobalPolicy {
             zone: Tz::UTC,
             address_normalization: AddressNormalization::default(),
             managed_users: ManagedUsers::default(),
+            spending: SpendingPolicy::default(),
             caps: Vec::new(),
             allow: Vec::new(),
             block: Vec::new(),

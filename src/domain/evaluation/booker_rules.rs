@@ -138,6 +138,12 @@ pub(super) fn check_member(input: &EvaluationInput<'_>) -> RuleOutcome {
 }
 
 pub(super) fn check_not_frozen(input: &EvaluationInput<'_>) -> RuleOutcome {
+    if input
+        .account
+        .is_some_and(|account| account.closed.is_some())
+    {
+        return RuleOutcome::failed(ReasonCode::AccountFrozen, "the account is closed");
+    }
     match input
         .account
         .and_then(|account| account.freeze_reason.as_ref())

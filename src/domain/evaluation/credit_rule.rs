@@ -63,8 +63,13 @@ pub(super) fn check_credit(input: &EvaluationInput<'_>) -> RuleOutcome {
         let detail = format!("cost {to_hold}, available {available}");
         return RuleOutcome::Passed(detail);
     }
+    let missing = to_hold - available;
+    if missing <= input.lendable {
+        let detail = format!("cost {to_hold}, available {available}, overdraft {missing}");
+        return RuleOutcome::Passed(detail);
+    }
     let text = short_of_credit_text(to_hold, available, input.bookings.len());
-    let unsettled = available.saturating_add(input.unsettled_credits) >= to_hold;
+    let unsettled = missing <= input.unsettled_credits.saturating_add(input.lendable);
     // The credits are still in the predecessor's charge, so a decline would cost the booker a time
     // that is paid for.
     let effect = match input.gate.short_of_credit {

@@ -9,10 +9,11 @@ use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
 use crate::domain::entry_reason::EntryReason;
 use crate::domain::fact::{ChargeFact, RefundPart};
-use crate::domain::id::{AccountId, BookingUid, RequestId};
+use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
+use crate::domain::lot::LotTerms;
 use crate::domain::refund_lots::to_paying_lot;
 use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES};
-use crate::domain::time::Time;
+use crate::domain::time::{Time, clamp_to_four_digit_years};
 
 pub(super) fn apply_charge_fact<R: LedgerRecords>(
     records: &mut R,
@@ -25,6 +26,7 @@ pub(super) fn apply_charge_fact<R: LedgerRecords>(
             request,
             account,
             parts,
+            lent,
             event_type,
             host,
             start,
@@ -49,9 +51,9 @@ pub(super) fn apply_charge_fact<R: LedgerRecords>(
                 terms: terms.clone(),
                 non_refundable: 0,
             };
-            apply_hold(records, charge)
+            apply_hold(records, at, charge, *lent)
         }
-        ChargeFact::Post { booking } => apply_post(records, booking),
+        ChargeFact::Post { booking } => apply_post(records, at, booking),
         ChargeFact::Void {
             booking,
             reason,
@@ -74,8 +76,13 @@ pub(super) fn apply_charge_fact<R: LedgerRecords>(
     }
 }
 
-fn apply_hold<R: LedgerRecords>(records: &mut R, mut charge: Charge) -> ApplyResult<R> {
-    let credits = sum_credits(&charge.parts);
+fn apply_hold<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    mut charge: Charge,
+    lent: Credits,
+) -> ApplyResult<R> {
+    let credits = sum_credits(&charge.parts).saturating_add(lent);
     if credits > MAX_CREDITS {
         return Err(Violation::InvalidAmount(credits).into());
     }
@@ -91,11 +98,52 @@ fn apply_hold<R: LedgerRecords>(records: &mut R, mut charge: Charge) -> ApplyRes
     join_request(records, &charge.request, &charge.booking)?;
     update_account(records, &charge.account, |account| {
         take_parts(account, &charge.parts)?;
+        account.totals.lent += lent;
         account.totals.held += credits;
         Ok(())
     })?;
+    if lent > 0 {
+        let grant = lend(records, at, &charge, lent)?;
+        charge.parts.push(LotPart {
+            grant,
+            credits: lent,
+        });
+    }
     records.put_charge(charge);
     Ok(())
+}
+
+/// Records the grant that lent credits count as, so that they can come back to it. Returns its name.
+fn lend<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    charge: &Charge,
+    lent: Credits,
+) -> Result<Reference, ApplyError<R::Error>> {
+    let uid = charge.booking.uid.as_str();
+    // A uid may be as long as the longest name; its end makes the reference distinct.
+    let tail = &uid[uid.len().saturating_sub(200)..];
+    let name = Reference::parse(&format!("overdraft {tail}")).expect("a uid is plain ASCII");
+    let lent_before = match map_read_error(records.grant_record(&name))? {
+        // The booking was charged before, and all its credits came back.
+        Some(record) if record.account == charge.account && record.kind == GrantKind::Overdraft => {
+            record.credits
+        }
+        Some(_) => return Err(Violation::ReferenceUsed(name).into()),
+        None => 0,
+    };
+    records.put_grant_record(GrantRecord {
+        reference: name.clone(),
+        account: charge.account.clone(),
+        credits: lent_before + lent,
+        kind: GrantKind::Overdraft,
+        expires: None,
+        terms: LotTerms::default(),
+        // The kind says what this lot is.
+        reason: String::new(),
+        at,
+    });
+    Ok(name)
 }
 
 /// Returns true if no credits are spent for the booking any more, and no other booking took over
@@ -133,17 +181,48 @@ fn join_request<R: LedgerRecords>(
     Ok(())
 }
 
-fn apply_post<R: LedgerRecords>(records: &mut R, booking: &BookingUid) -> ApplyResult<R> {
+fn apply_post<R: LedgerRecords>(records: &mut R, at: Time, booking: &BookingUid) -> ApplyResult<R> {
     let mut charge = held_charge(records, booking)?;
     let credits = charge.credits();
+    let begun = begin_validity(records, at, &charge.parts)?;
     update_account(records, &charge.account, |account| {
         account.totals.held -= credits;
         account.totals.posted += credits;
+        for (grant, expires) in begun {
+            if let Some(lot) = account.lot(&grant) {
+                lot.expires = Some(expires);
+                account.sort_lots();
+            }
+        }
         Ok(())
     })?;
     charge.state = ChargeState::Open;
     records.put_charge(charge);
     Ok(())
+}
+
+/// Sets the expiry of grants that last for a time after their first use, and are used now. Returns
+/// these grants.
+fn begin_validity<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    parts: &[LotPart],
+) -> Result<Vec<(Reference, Time)>, ApplyError<R::Error>> {
+    let mut begun = Vec::new();
+    for part in parts {
+        let Some(mut record) = map_read_error(records.grant_record(&part.grant))? else {
+            continue;
+        };
+        let Some(span) = record.terms.lasts_after_first_use.take() else {
+            continue;
+        };
+        let end = clamp_to_four_digit_years(at + span);
+        let expires = record.expires.map_or(end, |expires| expires.min(end));
+        record.expires = Some(expires);
+        begun.push((part.grant.clone(), expires));
+        records.put_grant_record(record);
+    }
+    Ok(begun)
 }
 
 fn apply_void<R: LedgerRecords>(
@@ -315,12 +394,19 @@ fn return_credits<R: LedgerRecords>(
         if map_read_error(records.grant_record(reference))?.is_some() {
             return Err(Violation::ReferenceUsed(reference.clone()).into());
         }
+        // The terms of the grant that paid remain, except that its expiry is replaced.
+        let paid = map_read_error(records.grant_record(&part.grant))?;
+        let restored_terms = paid.map_or_else(LotTerms::default, |record| LotTerms {
+            lasts_after_first_use: None,
+            ..record.terms
+        });
         let record = GrantRecord {
             reference: reference.clone(),
             account: id.clone(),
             credits: part.credits,
             kind: GrantKind::Restored,
             expires: Some(*expires),
+            terms: restored_terms,
             // The kind says what this lot is.
             reason: String::new(),
             at,
@@ -335,6 +421,7 @@ fn return_credits<R: LedgerRecords>(
                 None => account.insert(new_lot(record, part.credits)),
             }
             add_to_totals(account, part.credits);
+            account.settle_debt(&record.reference);
         }
         account.remove_empty_lots();
         Ok(())

@@ -1,13 +1,15 @@
 //! Facts about one account: its names, and credits that are given, taken back or expire.
 
+use super::merging::apply_merge;
 use super::{
     ApplyResult, GrantKind, GrantRecord, LedgerRecords, Violation, check_amount, map_read_error,
-    new_lot, take_parts, update_account,
+    new_lot, require_open, take_parts, update_account,
 };
-use crate::domain::account::{Account, LotPart, MAX_ALIASES, MAX_LOTS, sum_credits};
+use crate::domain::account::{Account, Closing, LotPart, MAX_ALIASES, MAX_LOTS, sum_credits};
 use crate::domain::fact::{AccountFact, CreditFact};
-use crate::domain::id::{AccountId, Address, Reference, may_have_legacy_form};
-use crate::domain::time::Time;
+use crate::domain::id::{AccountId, Address, MAX_NAME, Reference, may_have_legacy_form};
+use crate::domain::lot::{Lot, LotTerms};
+use crate::domain::time::{Span, Time};
 
 pub(super) fn apply_account_fact<R: LedgerRecords>(
     records: &mut R,
@@ -29,15 +31,85 @@ pub(super) fn apply_account_fact<R: LedgerRecords>(
             a.attributes.clone_from(attributes);
             Ok(())
         }),
-        AccountFact::FreezeChanged { account, reason } => update_account(records, account, |a| {
-            a.freeze_reason.clone_from(reason);
-            Ok(())
-        }),
+        AccountFact::FreezeChanged {
+            account,
+            reason,
+            stops_expiry,
+        } => apply_freeze_change(records, at, account, reason.as_ref(), *stops_expiry),
         AccountFact::PinChanged { account, hash } => update_account(records, account, |a| {
             a.pin_hash.clone_from(hash);
             Ok(())
         }),
+        AccountFact::OverdraftChanged { account, limit } => update_account(records, account, |a| {
+            a.overdraft_limit = *limit;
+            Ok(())
+        }),
+        AccountFact::Closed { account, reason } => update_account(records, account, |a| {
+            require_open(a)?;
+            a.closed = Some(Closing {
+                reason: reason.clone(),
+                merged_into: None,
+            });
+            Ok(())
+        }),
+        AccountFact::Reopened { account } => {
+            update_account(records, account, |a| match a.closed.take() {
+                Some(Closing {
+                    merged_into: None, ..
+                }) => Ok(()),
+                Some(_) | None => Err(Violation::NotClosed(a.id.clone())),
+            })
+        }
+        AccountFact::Merged {
+            account,
+            into,
+            credits,
+            charges,
+            reason,
+        } => apply_merge(records, (account, into), *credits, charges, reason),
     }
+}
+
+/// Freezes the account, or ends the freeze. If no lot expired meanwhile, each lasts longer by the
+/// time that the freeze lasted.
+fn apply_freeze_change<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    id: &AccountId,
+    reason: Option<&String>,
+    stops_expiry: bool,
+) -> ApplyResult<R> {
+    let mut extended = Vec::new();
+    update_account(records, id, |account| {
+        account.freeze_reason = reason.cloned();
+        if reason.is_some() {
+            // A second freeze changes the reason only.
+            if stops_expiry {
+                account.expiry_stopped_at.get_or_insert(at);
+            }
+        } else if let Some(since) = account.expiry_stopped_at.take() {
+            extended = account.extend_lots(since, (at - since).max(Span::zero()));
+        }
+        Ok(())
+    })?;
+    for (grant, expires) in extended {
+        set_expiry_of_grant(records, &grant, expires)?;
+    }
+    Ok(())
+}
+
+/// Changes the expiry that the record of a grant has, so that credits which come back later follow
+/// the lot.
+pub(super) fn set_expiry_of_grant<R: LedgerRecords>(
+    records: &mut R,
+    grant: &Reference,
+    expires: Time,
+) -> ApplyResult<R> {
+    if let Some(mut record) = map_read_error(records.grant_record(grant))? {
+        record.expires = Some(expires);
+        records.put_grant_record(record);
+    }
+    Ok(())
 }
 
 pub(super) fn apply_credit_fact<R: LedgerRecords>(
@@ -51,6 +123,7 @@ pub(super) fn apply_credit_fact<R: LedgerRecords>(
             account,
             credits,
             expires,
+            terms,
             reason,
         } => {
             let record = GrantRecord {
@@ -59,6 +132,7 @@ pub(super) fn apply_credit_fact<R: LedgerRecords>(
                 credits: *credits,
                 kind: GrantKind::Grant,
                 expires: *expires,
+                terms: terms.clone(),
                 reason: reason.clone(),
                 at,
             };
@@ -71,6 +145,13 @@ pub(super) fn apply_credit_fact<R: LedgerRecords>(
             reason,
         } => apply_revoke(records, at, (reference, account), parts, reason),
         CreditFact::Expire { account, part } => apply_expire(records, at, account, part),
+        CreditFact::Transfer {
+            reference,
+            account,
+            to,
+            parts,
+            reason,
+        } => apply_transfer(records, at, reference, (account, to), (parts, reason)),
     }
 }
 
@@ -167,15 +248,112 @@ fn apply_grant<R: LedgerRecords>(records: &mut R, at: Time, record: GrantRecord)
         apply_opened(records, at, &record.account)?;
     }
     update_account(records, &record.account, |account| {
-        if account.lots.len() >= MAX_LOTS {
-            return Err(Violation::TooManyLots(account.id.clone()));
-        }
+        require_open(account)?;
+        require_room_for_lot(account)?;
         account.totals.granted += record.credits;
         account.insert(new_lot(&record, record.credits));
+        account.settle_debt(&record.reference);
         Ok(())
     })?;
     records.put_grant_record(record);
     Ok(())
+}
+
+fn require_room_for_lot(account: &Account) -> Result<(), Violation> {
+    if account.lots.len() >= MAX_LOTS {
+        return Err(Violation::TooManyLots(account.id.clone()));
+    }
+    Ok(())
+}
+
+/// Passes credits on. The lots that they come to are named after the transfer, and keep the expiry,
+/// the age and the terms of the lots that they come from.
+fn apply_transfer<R: LedgerRecords>(
+    records: &mut R,
+    at: Time,
+    reference: &Reference,
+    (from, to): (&AccountId, &AccountId),
+    (parts, reason): (&[LotPart], &str),
+) -> ApplyResult<R> {
+    let credits = sum_credits(parts);
+    check_amount(credits)?;
+    if map_read_error(records.grant_record(reference))?.is_some() {
+        return Err(Violation::ReferenceUsed(reference.clone()).into());
+    }
+    if from == to {
+        return Err(Violation::NotMergeable {
+            account: from.clone(),
+            reason: "it is the same account",
+        }
+        .into());
+    }
+    let mut received = Vec::new();
+    update_account(records, from, |account| {
+        let lot_of = |part: &LotPart| account.lots.iter().find(|lot| lot.grant == part.grant);
+        for (number, part) in parts.iter().enumerate() {
+            let lot = lot_of(part).ok_or_else(|| Violation::LotShort(part.grant.clone()))?;
+            let name = received_lot_name(reference, number);
+            let lot = Lot {
+                grant: name,
+                granted: part.credits,
+                remaining: part.credits,
+                ..lot.clone()
+            };
+            received.push(lot);
+        }
+        take_parts(account, parts)?;
+        account.totals.sent += credits;
+        Ok(())
+    })?;
+    if map_read_error(records.account(to))?.is_none() {
+        apply_opened(records, at, to)?;
+    }
+    for lot in &received {
+        if map_read_error(records.grant_record(&lot.grant))?.is_some() {
+            return Err(Violation::ReferenceUsed(lot.grant.clone()).into());
+        }
+        records.put_grant_record(GrantRecord {
+            reference: lot.grant.clone(),
+            account: to.clone(),
+            credits: lot.granted,
+            kind: GrantKind::Received,
+            expires: lot.expires,
+            terms: lot.terms.clone(),
+            reason: reason.to_owned(),
+            at: lot.granted_at,
+        });
+    }
+    update_account(records, to, |account| {
+        require_open(account)?;
+        account.totals.received += credits;
+        for lot in received {
+            require_room_for_lot(account)?;
+            let name = lot.grant.clone();
+            account.insert(lot);
+            account.settle_debt(&name);
+        }
+        Ok(())
+    })?;
+    records.put_grant_record(GrantRecord {
+        reference: reference.clone(),
+        account: from.clone(),
+        credits,
+        kind: GrantKind::Transfer,
+        expires: None,
+        terms: LotTerms::default(),
+        reason: reason.to_owned(),
+        at,
+    });
+    Ok(())
+}
+
+/// Returns the name of a lot that a transfer makes.
+fn received_lot_name(transfer: &Reference, number: usize) -> Reference {
+    let name = format!("{transfer} lot {}", number + 1);
+    // A reference may be as long as the longest name.
+    let begin = name.len().saturating_sub(MAX_NAME);
+    let begin = (begin..name.len()).find(|at| name.is_char_boundary(*at));
+    Reference::parse(&name[begin.unwrap_or(0)..]).unwrap_or_else(|_| transfer.clone())
 }
 
 fn apply_revoke<R: LedgerRecords>(
@@ -201,6 +379,7 @@ fn apply_revoke<R: LedgerRecords>(
         credits,
         kind: GrantKind::Revoke,
         expires: None,
+        terms: LotTerms::default(),
         reason: reason.to_owned(),
         at,
     });
@@ -214,6 +393,7 @@ fn apply_expire<R: LedgerRecords>(
     part: &LotPart,
 ) -> ApplyResult<R> {
     update_account(records, id, |account| {
+        let at = account.lot_clock(at);
         match account.lot(&part.grant) {
             Some(lot) if lot.expires.is_some_and(|when| when <= at) => {}
             Some(_) | None => return Err(Violation::NotExpired(part.grant.clone())),

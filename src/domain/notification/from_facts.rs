@@ -72,6 +72,7 @@ pub fn related_ids(fact: &Fact) -> Option<RelatedIds<'_>> {
         | Fact::Credit(_)
         | Fact::Charge(_)
         | Fact::Ledger(_)
+        | Fact::By(_)
         | Fact::Request(_)
         | Fact::Unresolved(_) => taken_credits(fact).map(|(account, _)| RelatedIds {
             account: Some(account),
@@ -112,6 +113,7 @@ pub fn notification_of_fact(
         | Fact::Credit(_)
         | Fact::Charge(_)
         | Fact::Ledger(_)
+        | Fact::By(_)
         | Fact::Request(_)
         | Fact::Unresolved(_) => low_balance_content(fact, records, low_balance, now),
     }?;
@@ -135,7 +137,9 @@ pub fn is_news_of_low_balance(before: Credits, low_balance: Credits, was_told: b
 /// Returns the account and the number of credits that a fact takes, if it takes any.
 pub fn taken_credits(fact: &Fact) -> Option<(&AccountId, Credits)> {
     let (account, parts): (&AccountId, &[LotPart]) = match fact {
-        Fact::Credit(CreditFact::Revoke { account, parts, .. })
+        Fact::Credit(
+            CreditFact::Revoke { account, parts, .. } | CreditFact::Transfer { account, parts, .. },
+        )
         | Fact::Charge(ChargeFact::Hold { account, parts, .. }) => (account, parts),
         Fact::Credit(CreditFact::Expire { account, part }) => (account, std::slice::from_ref(part)),
         Fact::Credit(CreditFact::Grant { .. })
@@ -149,7 +153,8 @@ pub fn taken_credits(fact: &Fact) -> Option<(&AccountId, Credits)> {
         | Fact::Account(_)
         | Fact::Request(_)
         | Fact::Unresolved(_)
-        | Fact::Ledger(_) => return None,
+        | Fact::Ledger(_)
+        | Fact::By(_) => return None,
     };
     let taken = sum_credits(parts);
     (taken > 0).then_some((account, taken))

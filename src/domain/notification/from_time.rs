@@ -4,8 +4,9 @@
 
 use super::event::{Member, Notification, NotificationContent, NotificationOrigin, RequestSummary};
 use super::target::NotificationTerms;
-use crate::domain::account::{Account, Lot};
+use crate::domain::account::Account;
 use crate::domain::decision::Decision;
+use crate::domain::lot::Lot;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::Time;
 

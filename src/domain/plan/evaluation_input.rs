@@ -53,6 +53,11 @@ impl<'a> Planner<'a> {
             .filter(|(_, booking)| booking.end > self.now)
             .find_map(|(at, booking)| Some((at, self.host_schedule.find_overlap(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
+        let spending = &global.spending;
+        let start = super::send::last_start(&group.bookings);
+        let purpose = spending.purpose(self.now, Some(&gate.name), start);
+        let spendable = account.map(|account| self.available(account, &purpose));
+        let (available, lendable) = spendable.unwrap_or_default();
         EvaluationInput {
             gate,
             global,
@@ -62,7 +67,8 @@ impl<'a> Planner<'a> {
                 .and_then(|id| self.snapshot.event_types.get(&id))
                 .map(Option::as_ref),
             account,
-            available: account.map_or(0, |account| self.available(account)),
+            available,
+            lendable,
             counted_bookings: self.counted_bookings(account),
             prior_request_count: prior_requests.count,
             declined_over_limit_before: prior_requests.declined_over_limit,

@@ -261,10 +261,12 @@ impl<'a> Planner<'a> {
         let Ok(prices) = prices.collect::<Result<Vec<Credits>, PriceFailure>>() else {
             return Err(EntryCode::JoinedPriceUnknown);
         };
+        let last_start = joined.iter().map(|booking| booking.start).max();
         let mut facts = Vec::new();
         for (booking, cost) in joined.into_iter().zip(prices) {
+            let starts = (booking, last_start.unwrap_or(booking.start));
             let hold = account
-                .and_then(|account| self.hold(request, account, booking, cost, terms.as_ref()));
+                .and_then(|account| self.hold(request, account, starts, cost, terms.as_ref()));
             let Some(hold) = hold else {
                 self.spend_previews.extend(preview_before);
                 return Err(EntryCode::SeriesGrew);

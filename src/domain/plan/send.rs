@@ -13,6 +13,7 @@ use crate::domain::refund_policy::RefundTerms;
 use crate::domain::request::{CallKind, Request, RequestState};
 use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::CountedBooking;
+use crate::domain::time::Time;
 
 impl<'a> Planner<'a> {
     pub(super) fn confirm(
@@ -37,6 +38,7 @@ impl<'a> Planner<'a> {
         facts.push(Fact::Request(RequestFact::Decided {
             request: Arc::clone(&request),
         }));
+        let last_start = last_start(&group.bookings);
         for (booking, cost) in group.bookings.iter().zip(costs) {
             // A successor holds only what its predecessor did not pay.
             let credits = if request.predecessor.is_some() {
@@ -48,7 +50,13 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let hold = self
-                .hold(&request, account, booking, credits, Some(&terms))
+                .hold(
+                    &request,
+                    account,
+                    (booking, last_start),
+                    credits,
+                    Some(&terms),
+                )
                 .expect("the credit rule saw that there is enough");
             facts.extend(hold);
         }
@@ -169,25 +177,37 @@ impl<'a> Planner<'a> {
     }
 
     /// Takes credits for one booking from the account as the earlier steps leave it, and writes off
-    /// its expired lots. Returns `None` when there are too few credits.
+    /// its expired lots. What is missing is lent within the account's limit. Returns `None` when
+    /// there are too few credits. `last_start` is the start of the last booking that is paid for
+    /// together with this one.
     pub(super) fn hold(
         &mut self,
         request: &Request,
         account: &'a Account,
-        booking: &Booking,
+        (booking, last_start): (&Booking, Time),
         credits: Credits,
         terms: Option<&Arc<RefundTerms>>,
     ) -> Option<Vec<Fact>> {
+        let spending = &self.policy.global.spending;
+        let gate = request.gate.as_deref();
+        let purpose = spending.purpose(self.now, gate, last_start);
         let fresh = || SpendPreview::new(account);
         let preview = self.spend_previews.entry(&account.id).or_insert_with(fresh);
-        let parts = preview.allocate(credits, self.now)?;
+        let from_lots = preview.available(&purpose).min(credits);
+        let lent = credits - from_lots;
+        if lent > preview.lendable(spending.overdraft_limit(account)) {
+            return None;
+        }
+        let parts = preview.allocate(from_lots, &purpose)?;
         let mut facts = Fact::expire_parts(&account.id, preview.expire_lots(self.now));
         preview.spend(&parts);
+        preview.lend(lent);
         facts.push(Fact::Charge(ChargeFact::Hold {
             booking: booking.to_ref(),
             request: request.id.clone(),
             account: account.id.clone(),
             parts,
+            lent,
             event_type: booking.event_type.as_ref().map(|kind| kind.id),
             host: booking.host_id(),
             start: booking.start,
@@ -205,6 +225,12 @@ impl<'a> Planner<'a> {
             });
         }
     }
+}
+
+/// Returns the start of the last of the bookings.
+pub(super) fn last_start(bookings: &[&Booking]) -> Time {
+    let starts = bookings.iter().map(|booking| booking.start);
+    starts.max().expect("a request has a booking")
 }
 
 /// Returns the account that the decision rests on, with its version. Without an account, the

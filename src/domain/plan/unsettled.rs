@@ -109,9 +109,9 @@ impl<'a> Planner<'a> {
             .filter(|(uid, _)| !is_of_group(uid) && !self.waiting_bookings.contains(uid))
             .map(|(_, credits)| credits)
             .sum();
-        let spent = account
-            .available(self.now)
-            .saturating_sub(self.available(account));
+        let purpose = crate::domain::lot::Purpose::without_booking(self.now);
+        let (available, _) = self.available(account, &purpose);
+        let spent = account.available(self.now).saturating_sub(available);
         let held = account
             .totals
             .held

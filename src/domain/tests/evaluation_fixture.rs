@@ -71,6 +71,7 @@ pub(super) fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluat
         .map(|code| (code.as_str().to_owned(), case.first_evaluated))
         .collect();
     let evaluation = evaluate(&EvaluationInput {
+        lendable: 0,
         gate: &case.gate,
         global: &case.global,
         zone: case.gate.criteria.zone(&case.global, bookings[0]),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 
-use crate::domain::account::{Account, Lot, LotPart, sum_credits};
+use crate::domain::account::{Account, LotPart, sum_credits};
 use crate::domain::booking::{
     Booker, Booking, BookingRef, BookingStatus, Buffers, Confirmation, EventType, EventTypeRef,
     Host, TimestampedBooking,
@@ -22,6 +22,7 @@ use crate::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference, RequestId,
 };
 use crate::domain::intent::BookingState;
+use crate::domain::lot::Lot;
 use crate::domain::plan::{Action, Plan, Step, plan};
 use crate::domain::request::{CallKind, Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::{OpenIntent, Snapshot};
@@ -161,6 +162,7 @@ pub(super) fn event_type() -> EventType {
 /// Returns a lot that still has all credits of its grant.
 pub(super) fn lot(name: &str, credits: Credits, expires: Option<Time>) -> Lot {
     Lot {
+        terms: Default::default(),
         grant: grant_reference(name),
         granted: credits,
         remaining: credits,
@@ -373,6 +375,7 @@ pub(super) fn grant_fact(
     expires: Option<Time>,
 ) -> Fact {
     Fact::Credit(CreditFact::Grant {
+        terms: Default::default(),
         reference: grant_reference(reference),
         account: account_id(account),
         credits,
@@ -383,6 +386,7 @@ pub(super) fn grant_fact(
 
 pub(super) fn hold_fact(name: &str, request: &str, account: &str, parts: Vec<LotPart>) -> Fact {
     Fact::Charge(ChargeFact::Hold {
+        lent: 0,
         booking: booking_ref(name),
         request: request_id(request),
         account: account_id(account),

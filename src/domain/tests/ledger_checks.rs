@@ -57,6 +57,7 @@ impl InMemoryLedger {
 
     fn put_grant(&mut self, reference: &Reference, account: &AccountId, expires: Option<Time>) {
         self.put_grant_record(GrantRecord {
+            terms: Default::default(),
             reference: reference.clone(),
             account: account.clone(),
             credits: 1_000,

@@ -10,6 +10,7 @@ use crate::domain::grant::GrantKind;
 use crate::domain::ledger::Violation;
 use crate::domain::ledger::in_memory::InMemoryLedger;
 use crate::domain::ledger_state::LedgerFact;
+use crate::domain::lot::Purpose;
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, OperatorDecision,
     OperatorReview, RequestState,
@@ -316,10 +317,13 @@ fn lots_pay_earliest_expiry_first_then_older_grant() {
         "never-new",
     ];
     assert_eq!(names, order);
-    let allocated = memory.accounts[&account_id(BO)].allocate(3, now());
+    let allocated = memory.accounts[&account_id(BO)].allocate(3, &Purpose::without_booking(now()));
     let expect = vec![part("soon-old", 1), part("soon-new", 1), part("a", 1)];
     assert_eq!(allocated, Some(expect));
-    assert_eq!(memory.accounts[&account_id(BO)].allocate(8, now()), None);
+    assert_eq!(
+        memory.accounts[&account_id(BO)].allocate(8, &Purpose::without_booking(now())),
+        None
+    );
     // A lot that comes back takes its former place.
     commit_facts(
         &mut memory,
@@ -751,6 +755,7 @@ fn an_account_is_described_frozen_and_pinned() {
             attributes: BTreeMap::from([("floor".to_owned(), "3".to_owned())]),
         }),
         Fact::Account(AccountFact::FreezeChanged {
+            stops_expiry: false,
             account: account_id(BO),
             reason: Some("late".to_owned()),
         }),
@@ -774,6 +779,7 @@ fn an_account_is_described_frozen_and_pinned() {
         "whoever looked before has to look again"
     );
     let thawed = Fact::Account(AccountFact::FreezeChanged {
+        stops_expiry: false,
         account: account_id(BO),
         reason: None,
     });

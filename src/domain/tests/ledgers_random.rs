@@ -7,12 +7,14 @@ use proptest::prelude::*;
 use super::fixtures::*;
 use crate::domain::account::LotPart;
 use crate::domain::decision::{Credits, DecisionOutcome};
-use crate::domain::fact::{ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
+use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use crate::domain::id::BookingUid;
 use crate::domain::ledger::in_memory::InMemoryLedger;
+use crate::domain::lot::Purpose;
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, Charge, ChargeState, OperatorDecision, RequestState,
 };
+use crate::domain::time::Span;
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
 
@@ -34,7 +36,7 @@ struct RandomFact {
 fn random_fact() -> impl Strategy<Value = RandomFact> {
     let parts = prop::collection::vec((0..6u8, 0..5u64), 0..3);
     (
-        (0..19u8, 0..3usize, 0..6u8, 0..6u8),
+        (0..27u8, 0..3usize, 0..6u8, 0..6u8),
         (
             0..6u64,
             parts,
@@ -128,7 +130,7 @@ fn build_fact(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Fact
             decision: OperatorDecision::Confirm,
             reason: String::new(),
         }),
-        _ => Fact::Request(RequestFact::CallRecorded {
+        18 => Fact::Request(RequestFact::CallRecorded {
             request: request_id(&request),
             call: CallNote {
                 at: at_minute(minute),
@@ -142,6 +144,72 @@ fn build_fact(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Fact
                 text: String::new(),
             },
         }),
+        kind => build_account_fact(kind, random, memory, minute),
+    }
+}
+
+/// Builds a fact that only some logs have: credits that are passed on, lent or given on terms, and
+/// accounts that are frozen, closed or merged.
+fn build_account_fact(kind: u8, random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> Fact {
+    let account = account_id(ACCOUNTS[random.account]);
+    let other = account_id(ACCOUNTS[(random.account + 1) % ACCOUNTS.len()]);
+    match kind {
+        19 | 20 => Fact::Credit(CreditFact::Transfer {
+            reference: grant_reference(&format!("t{}", random.second_number)),
+            account,
+            to: other,
+            parts: payment_parts(random, memory, minute),
+            reason: String::new(),
+        }),
+        21 => {
+            let lots = memory.accounts.get(&account).map(|account| &account.lots);
+            let left = lots.into_iter().flatten().map(|lot| lot.remaining).sum();
+            let is_passed_on = |charge: &&Charge| {
+                charge.account == account
+                    && matches!(charge.state, ChargeState::Open | ChargeState::Final)
+            };
+            let charges = memory.charges.values().filter(is_passed_on);
+            Fact::Account(AccountFact::Merged {
+                charges: charges.map(|charge| charge.booking.uid.clone()).collect(),
+                account,
+                into: other,
+                credits: if random.is_plausible {
+                    left
+                } else {
+                    random.credits
+                },
+                reason: String::new(),
+            })
+        }
+        22 if random.flag => Fact::Account(AccountFact::Closed {
+            account,
+            reason: String::new(),
+        }),
+        22 => Fact::Account(AccountFact::Reopened { account }),
+        23 | 24 => Fact::Account(AccountFact::FreezeChanged {
+            account,
+            reason: random.flag.then(String::new),
+            stops_expiry: random.flag && random.is_plausible,
+        }),
+        25 => {
+            let booking = format!("b{}", random.first_number);
+            let request = format!("b{}", random.second_number % 3);
+            let parts = payment_parts(random, memory, minute);
+            let mut fact = hold_fact(&booking, &request, account.as_str(), parts);
+            if let Fact::Charge(ChargeFact::Hold { lent, .. }) = &mut fact {
+                *lent = random.credits;
+            }
+            fact
+        }
+        _ => {
+            let reference = format!("g{}", random.first_number);
+            let mut fact = grant_fact(&reference, account.as_str(), random.credits, None);
+            if let Fact::Credit(CreditFact::Grant { terms, .. }) = &mut fact {
+                terms.priority = random.second_number.into();
+                terms.lasts_after_first_use = Some(Span::minutes(random.minutes));
+            }
+            fact
+        }
     }
 }
 
@@ -157,7 +225,10 @@ fn payment_parts(random: &RandomFact, memory: &InMemoryLedger, minute: i64) -> V
     memory
         .accounts
         .get(&account_id(ACCOUNTS[random.account]))
-        .and_then(|account| account.allocate(random.credits, at_minute(minute)))
+        .and_then(|account| {
+            let purpose = Purpose::without_booking(at_minute(minute));
+            account.allocate(random.credits, &purpose)
+        })
         .filter(|_| random.is_plausible)
         .unwrap_or_else(|| arbitrary_parts(random))
 }
@@ -217,8 +288,13 @@ struct ChargeTally {
 impl ChargeTally {
     fn count(&mut self, fact: &Fact, before: &InMemoryLedger) {
         match fact {
-            Fact::Charge(ChargeFact::Hold { booking, parts, .. }) => {
-                let credits = parts.iter().map(|part| part.credits).sum();
+            Fact::Charge(ChargeFact::Hold {
+                booking,
+                parts,
+                lent,
+                ..
+            }) => {
+                let credits = parts.iter().map(|part| part.credits).sum::<Credits>() + lent;
                 self.holds.insert(booking.uid.clone(), credits);
                 // The booking is held for again after all of its credits came back.
                 self.ends.remove(&booking.uid);
@@ -238,7 +314,8 @@ impl ChargeTally {
             | Fact::Charge(ChargeFact::Move { .. } | ChargeFact::Closed { .. })
             | Fact::Request(_)
             | Fact::Unresolved(_)
-            | Fact::Ledger(_) => {}
+            | Fact::Ledger(_)
+            | Fact::By(_) => {}
         }
     }
 
@@ -263,6 +340,14 @@ impl ChargeTally {
     }
 }
 
+/// What accounts passed on, others received.
+fn assert_nothing_is_lost_between_accounts(memory: &InMemoryLedger) {
+    let totals = || memory.accounts.values().map(|account| account.totals);
+    let sent: Credits = totals().map(|totals| totals.sent).sum();
+    let received: Credits = totals().map(|totals| totals.received).sum();
+    assert_eq!(sent, received);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -278,6 +363,7 @@ proptest! {
                 Err(_) => prop_assert_eq!(&memory, &before),
             }
             memory.assert_adds_up();
+            assert_nothing_is_lost_between_accounts(&memory);
             tally.assert_promises(&memory);
         }
     }

@@ -152,6 +152,7 @@ fn notifications_follow_from_facts() {
         ..none.clone()
     };
     let hold = Fact::Charge(ChargeFact::Hold {
+        lent: 0,
         booking: booking_ref("b"),
         request: request_id("r"),
         account: account_id("bo@example.com"),
@@ -163,6 +164,7 @@ fn notifications_follow_from_facts() {
         terms: None,
     });
     let grant = Fact::Credit(CreditFact::Grant {
+        terms: Default::default(),
         reference: grant_reference("g"),
         account: account_id("bo@example.com"),
         credits: 1,

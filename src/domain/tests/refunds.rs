@@ -37,6 +37,7 @@ fn ledger_with_three_lots(state: ChargeState, rule: Option<ExpiredRefund>) -> In
     ];
     for (name, expires, kind) in lots {
         memory.put_grant_record(GrantRecord {
+            terms: Default::default(),
             reference: grant_reference(name),
             account: account_id("bo@example.com"),
             credits: 9,

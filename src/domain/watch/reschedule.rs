@@ -7,12 +7,13 @@ use super::{
     ChargeCase, ChargeDecision, ChargeOutcome, ChargeProblem, decide_accepted, leave_open,
     non_refundable_credits,
 };
-use crate::domain::account::LotPart;
+use crate::domain::account::{LotPart, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::decision::ReasonCode;
 use crate::domain::entry_reason::EntryCode;
 use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::intent::refund_last_paid_first;
+use crate::domain::lot::Purpose;
 use crate::domain::messages;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 
@@ -107,7 +108,7 @@ fn pay_difference(
     if missing == 0 {
         return (Vec::new(), None);
     }
-    let available = case.account.available(case.now);
+    let available = SpendPreview::new(case.account).available(&purpose(case));
     match charge_difference(case, last, missing.min(available)) {
         Some(difference) if available >= missing => (difference, None),
         difference => {
@@ -123,6 +124,15 @@ fn pay_difference(
             };
             (difference.unwrap_or_default(), Some(problem))
         }
+    }
+}
+
+/// Returns the purpose of credits that pay for the difference. The move is paid for when it is seen,
+/// whatever expires before the booking starts.
+fn purpose<'a>(case: &ChargeCase<'a>) -> Purpose<'a> {
+    Purpose {
+        gate: case.last_gate.map(|gate| gate.name.as_str()),
+        ..Purpose::without_booking(case.now)
     }
 }
 
@@ -162,7 +172,7 @@ fn charge_difference(case: &ChargeCase<'_>, last: &Booking, credits: u64) -> Opt
     if !is_undecided || case.successor_charge.is_some() || credits == 0 {
         return None;
     }
-    let (parts, mut facts) = take_credits(case.account, credits, case.now)?;
+    let (parts, mut facts) = take_credits(case.account, credits, &purpose(case))?;
     facts.extend(settled_charge_facts(
         last,
         case.last_gate?,

@@ -9,6 +9,7 @@ use crate::domain::decision::{Credits, Decision, DecisionOutcome, Reason, Reason
 use crate::domain::fact::{ChargeFact, Fact, RequestFact};
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
+use crate::domain::lot::Purpose;
 use crate::domain::messages;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Time, truncate_to_millis};
@@ -18,11 +19,11 @@ use crate::domain::time::{Time, truncate_to_millis};
 pub fn take_credits(
     account: &Account,
     credits: Credits,
-    now: Time,
+    purpose: &Purpose<'_>,
 ) -> Option<(Vec<LotPart>, Vec<Fact>)> {
     let mut preview = SpendPreview::new(account);
-    let parts = preview.allocate(credits, now)?;
-    let expired = Fact::expire_parts(&account.id, preview.expire_lots(now));
+    let parts = preview.allocate(credits, purpose)?;
+    let expired = Fact::expire_parts(&account.id, preview.expire_lots(purpose.now));
     Some((parts, expired))
 }
 
@@ -76,6 +77,8 @@ pub fn settled_charge_facts_for(
             request: id.clone(),
             account: account.id.clone(),
             parts,
+            // Only a decision lends credits.
+            lent: 0,
             event_type: booking.event_type.as_ref().map(|kind| kind.id),
             host: booking.host_id(),
             start: booking.start,

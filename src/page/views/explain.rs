@@ -173,6 +173,7 @@ fn newest_facts(context: &ViewContext<'_>, entries: &[EntryView]) -> Markup {
 pub fn entries_table(context: &ViewContext<'_>, caption: &str, entries: &[EntryView]) -> Markup {
     let has_balance = entries.iter().any(|entry| entry.balance.is_some());
     let optional = |number: Option<u64>| html! { @if let Some(number) = number { (number) } };
+    let signed = |number: Option<i64>| html! { @if let Some(number) = number { (number) } };
     let rows: Vec<Vec<Markup>> = { entries.iter() }
         .map(|entry| {
             let mut row = vec![
@@ -181,7 +182,7 @@ pub fn entries_table(context: &ViewContext<'_>, caption: &str, entries: &[EntryV
                 describe_entry(context, entry),
                 optional(entry.credits),
             ];
-            row.extend(has_balance.then(|| optional(entry.balance)));
+            row.extend(has_balance.then(|| signed(entry.balance)));
             row
         })
         .collect();

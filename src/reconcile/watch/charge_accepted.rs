@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::WatchReport;
 use super::request_ids::find_unused_id;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::decision::{Credits, ReasonCode};
@@ -113,9 +113,12 @@ fn charge_account(
         Ok(cost) => cost,
         Err(failure) => return Ok((Vec::new(), AccountCharge::PriceUnknown(failure.text))),
     };
-    let credits = cost.min(account.available(now));
+    let purpose = global_policy
+        .spending
+        .purpose(now, Some(&gate.name), booking.start);
+    let credits = cost.min(SpendPreview::new(&account).available(&purpose));
     let (parts, mut facts) =
-        take_credits(&account, credits, now).expect("no more than is available");
+        take_credits(&account, credits, &purpose).expect("no more than is available");
     let (code, why) = match cause {
         UnpaidCause::PredecessorClosed | UnpaidCause::SecondSuccessor => (
             ReasonCode::AcceptedMove,

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{RecordError, Text, check_credits, optional_string};
+use super::lot::{LotTermsRecord, from_lot_terms_record, to_lot_terms_record};
+use super::text::{RecordError, Text, check_credits, is_zero_credits, optional_string};
 use super::timestamp::Timestamp;
-use crate::domain::account::{Account, Lot, LotPart, Totals};
+use crate::domain::account::{Account, Closing, LotPart, Totals};
 use crate::domain::decision::Credits;
 use crate::domain::grant::{GrantKind, GrantRecord};
+use crate::domain::lot::Lot;
 
 /// The written form of a part of a lot.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ struct LotRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<Timestamp>,
     granted_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    terms: Option<Box<LotTermsRecord<'a>>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +44,14 @@ struct TotalsRecord {
     posted: Credits,
     expired: Credits,
     revoked: Credits,
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
+    received: Credits,
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
+    sent: Credits,
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
+    lent: Credits,
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
+    repaid: Credits,
 }
 
 /// The written form of an account, as the projection holds it.
@@ -65,6 +77,22 @@ pub struct AccountRecord<'a> {
     attributes: BTreeMap<Text<'a>, Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pin: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiry_stopped: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed: Option<ClosingRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overdraft: Option<Credits>,
+}
+
+/// How an account was closed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosingRecord<'a> {
+    #[serde(borrow)]
+    reason: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    merged_into: Option<Text<'a>>,
 }
 
 /// The written form of a grant or revocation, as the projection holds it.
@@ -78,6 +106,8 @@ pub struct StoredGrantRecord<'a> {
     kind: StoredGrantKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    terms: Option<Box<LotTermsRecord<'a>>>,
     reason: Text<'a>,
     at: Timestamp,
 }
@@ -88,6 +118,9 @@ enum StoredGrantKind {
     Grant,
     Revoke,
     Restored,
+    Transfer,
+    Received,
+    Overdraft,
 }
 
 impl<'a> From<&'a LotPart> for PartRecord<'a> {
@@ -136,12 +169,22 @@ impl<'a> From<&'a Account> for AccountRecord<'a> {
                 posted: totals.posted,
                 expired: totals.expired,
                 revoked: totals.revoked,
+                received: totals.received,
+                sent: totals.sent,
+                lent: totals.lent,
+                repaid: totals.repaid,
             },
             frozen: account.freeze_reason.as_ref().map(Into::into),
             tier: account.tier.as_ref().map(Into::into),
             tags: account.tags.iter().map(Into::into).collect(),
             attributes: attributes_from(&account.attributes),
             pin: account.pin_hash.as_ref().map(Into::into),
+            expiry_stopped: account.expiry_stopped_at.map(Timestamp),
+            closed: account.closed.as_ref().map(|closing| ClosingRecord {
+                reason: (&closing.reason).into(),
+                merged_into: closing.merged_into.as_ref().map(|id| id.as_str().into()),
+            }),
+            overdraft: account.overdraft_limit,
         }
     }
 }
@@ -169,6 +212,10 @@ impl TryFrom<AccountRecord<'_>> for Account {
                 posted: totals.posted,
                 expired: totals.expired,
                 revoked: totals.revoked,
+                received: totals.received,
+                sent: totals.sent,
+                lent: totals.lent,
+                repaid: totals.repaid,
             },
             freeze_reason: optional_string(record.frozen)?,
             tier: optional_string(record.tier)?,
@@ -179,6 +226,21 @@ impl TryFrom<AccountRecord<'_>> for Account {
                 .collect::<Result<_, _>>()?,
             attributes: attributes_to(record.attributes)?,
             pin_hash: optional_string(record.pin)?,
+            expiry_stopped_at: record.expiry_stopped.map(|stamp| stamp.0),
+            closed: record.closed.map(TryInto::try_into).transpose()?,
+            overdraft_limit: record.overdraft,
+        })
+    }
+}
+
+impl TryFrom<ClosingRecord<'_>> for Closing {
+    type Error = RecordError;
+
+    fn try_from(record: ClosingRecord<'_>) -> Result<Self, RecordError> {
+        let successor = record.merged_into.map(|id| id.to_account_id());
+        Ok(Self {
+            reason: record.reason.into_string()?,
+            merged_into: successor.transpose()?,
         })
     }
 }
@@ -207,6 +269,7 @@ impl<'a> From<&'a Lot> for LotRecord<'a> {
             left: lot.remaining,
             expires: lot.expires.map(Timestamp),
             granted_at: Timestamp(lot.granted_at),
+            terms: to_lot_terms_record(&lot.terms).map(Box::new),
         }
     }
 }
@@ -221,6 +284,7 @@ impl TryFrom<LotRecord<'_>> for Lot {
             remaining: record.left,
             expires: record.expires.map(|stamp| stamp.0),
             granted_at: record.granted_at.0,
+            terms: from_lot_terms_record(record.terms.map(|terms| *terms))?,
         })
     }
 }
@@ -235,8 +299,12 @@ impl<'a> From<&'a GrantRecord> for StoredGrantRecord<'a> {
                 GrantKind::Grant => StoredGrantKind::Grant,
                 GrantKind::Revoke => StoredGrantKind::Revoke,
                 GrantKind::Restored => StoredGrantKind::Restored,
+                GrantKind::Transfer => StoredGrantKind::Transfer,
+                GrantKind::Received => StoredGrantKind::Received,
+                GrantKind::Overdraft => StoredGrantKind::Overdraft,
             },
             expires: grant.expires.map(Timestamp),
+            terms: to_lot_terms_record(&grant.terms).map(Box::new),
             reason: (&grant.reason).into(),
             at: Timestamp(grant.at),
         }
@@ -255,8 +323,12 @@ impl TryFrom<StoredGrantRecord<'_>> for GrantRecord {
                 StoredGrantKind::Grant => GrantKind::Grant,
                 StoredGrantKind::Revoke => GrantKind::Revoke,
                 StoredGrantKind::Restored => GrantKind::Restored,
+                StoredGrantKind::Transfer => GrantKind::Transfer,
+                StoredGrantKind::Received => GrantKind::Received,
+                StoredGrantKind::Overdraft => GrantKind::Overdraft,
             },
             expires: record.expires.map(|stamp| stamp.0),
+            terms: from_lot_terms_record(record.terms.map(|terms| *terms))?,
             reason: record.reason.into_string()?,
             at: record.at.0,
         })

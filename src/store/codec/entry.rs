@@ -6,8 +6,9 @@ use super::account::{parts_from, parts_to};
 use super::fact_record::{
     BackRecord, ClosedFactRecord, ExpireFactRecord, FactRecord, GrantFactRecord, HoldFactRecord,
     MoveFactRecord, PostFactRecord, RefundFactRecord, RestoredRecord, RevokeFactRecord,
-    VoidFactRecord,
+    TransferFactRecord, VoidFactRecord,
 };
+use super::lot::{from_lot_terms_record, to_lot_terms_record};
 use super::personal;
 use super::text::{RecordError, check_credits};
 use super::timestamp::Timestamp;
@@ -22,12 +23,14 @@ impl<'a> From<&'a CreditFact> for FactRecord<'a> {
                 account,
                 credits,
                 expires,
+                terms,
                 reason,
             } => Self::Grant(GrantFactRecord {
                 reference: reference.as_str().into(),
                 account: account.as_str().into(),
                 credits: *credits,
                 expires: expires.map(Timestamp),
+                terms: to_lot_terms_record(terms).map(Box::new),
                 personal: personal::to_personal_text(reason),
             }),
             CreditFact::Revoke {
@@ -38,6 +41,19 @@ impl<'a> From<&'a CreditFact> for FactRecord<'a> {
             } => Self::Revoke(RevokeFactRecord {
                 reference: reference.as_str().into(),
                 account: account.as_str().into(),
+                parts: parts_from(parts),
+                personal: personal::to_personal_text(reason),
+            }),
+            CreditFact::Transfer {
+                reference,
+                account,
+                to,
+                parts,
+                reason,
+            } => Self::Transfer(TransferFactRecord {
+                reference: reference.as_str().into(),
+                account: account.as_str().into(),
+                to: to.as_str().into(),
                 parts: parts_from(parts),
                 personal: personal::to_personal_text(reason),
             }),
@@ -57,6 +73,7 @@ impl<'a> From<&'a ChargeFact> for FactRecord<'a> {
                 request,
                 account,
                 parts,
+                lent,
                 event_type,
                 host,
                 start,
@@ -67,6 +84,7 @@ impl<'a> From<&'a ChargeFact> for FactRecord<'a> {
                 request: request.as_str().into(),
                 account: account.as_str().into(),
                 parts: parts_from(parts),
+                lent: *lent,
                 event_type: event_type.map(|id| id.0),
                 host: host.map(|id| id.0),
                 start: Timestamp(*start),
@@ -126,6 +144,7 @@ impl TryFrom<GrantFactRecord<'_>> for CreditFact {
             account: record.account.to_account_id()?,
             credits: check_credits(record.credits)?,
             expires: record.expires.map(|stamp| stamp.0),
+            terms: from_lot_terms_record(record.terms.map(|terms| *terms))?,
             reason: personal::from_personal_text(record.personal)?,
         })
     }
@@ -138,6 +157,20 @@ impl TryFrom<RevokeFactRecord<'_>> for CreditFact {
         Ok(Self::Revoke {
             reference: record.reference.to_reference()?,
             account: record.account.to_account_id()?,
+            parts: parts_to(record.parts)?,
+            reason: personal::from_personal_text(record.personal)?,
+        })
+    }
+}
+
+impl TryFrom<TransferFactRecord<'_>> for CreditFact {
+    type Error = RecordError;
+
+    fn try_from(record: TransferFactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self::Transfer {
+            reference: record.reference.to_reference()?,
+            account: record.account.to_account_id()?,
+            to: record.to.to_account_id()?,
             parts: parts_to(record.parts)?,
             reason: personal::from_personal_text(record.personal)?,
         })
@@ -164,6 +197,7 @@ impl TryFrom<HoldFactRecord<'_>> for ChargeFact {
             request: record.request.to_request_id()?,
             account: record.account.to_account_id()?,
             parts: parts_to(record.parts)?,
+            lent: check_credits(record.lent)?,
             event_type: record.event_type.map(EventTypeId),
             host: record.host.map(HostId),
             start: record.start.0,

@@ -10,7 +10,7 @@ use super::format_1;
 use super::personal::{self, PersonalText};
 use super::request::BookingRecord;
 use super::review::VerdictRecord;
-use super::text::{RecordError, Text, optional_string};
+use super::text::{RecordError, Text, check_credits, optional_string};
 use super::timestamp::Timestamp;
 use super::unresolved::ResolverRecord;
 use crate::domain::fact::{AccountFact, Fact, RequestFact, UnresolvedFact};
@@ -59,6 +59,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             Fact::Request(fact) => fact.into(),
             Fact::Unresolved(fact) => fact.into(),
             Fact::Ledger(fact) => Self::Ledger(fact.into()),
+            Fact::By(actor) => Self::By(actor.into()),
         }
     }
 }
@@ -89,9 +90,14 @@ impl<'a> From<&'a AccountFact> for FactRecord<'a> {
                 account,
                 personal: DescriptionRecord::of(tier.as_ref(), tags, attributes),
             },
-            AccountFact::FreezeChanged { reason, .. } => Self::Frozen {
+            AccountFact::FreezeChanged {
+                reason,
+                stops_expiry,
+                ..
+            } => Self::Frozen {
                 account,
                 frozen: reason.is_some(),
+                stops_expiry: *stops_expiry,
                 personal: reason.as_deref().and_then(personal::to_personal_text),
             },
             AccountFact::PinChanged { hash, .. } => Self::Pinned {
@@ -100,6 +106,28 @@ impl<'a> From<&'a AccountFact> for FactRecord<'a> {
                 personal: hash
                     .as_ref()
                     .map(|hash| PinHashRecord { hash: hash.into() }),
+            },
+            AccountFact::OverdraftChanged { limit, .. } => Self::Overdraft {
+                account,
+                limit: *limit,
+            },
+            AccountFact::Closed { reason, .. } => Self::AccountClosed {
+                account,
+                personal: personal::to_personal_text(reason),
+            },
+            AccountFact::Reopened { .. } => Self::AccountReopened { account },
+            AccountFact::Merged {
+                into,
+                credits,
+                charges,
+                reason,
+                ..
+            } => Self::Merged {
+                account,
+                into: into.as_str().into(),
+                credits: *credits,
+                charges: charges.iter().map(|uid| uid.as_str().into()).collect(),
+                personal: personal::to_personal_text(reason),
             },
         }
     }
@@ -185,14 +213,50 @@ impl TryFrom<FactRecord<'_>> for Fact {
             FactRecord::Frozen {
                 account,
                 frozen,
+                stops_expiry,
                 personal,
-            } => Self::Account(read_freeze_change(&account, frozen, personal)?),
+            } => Self::Account(read_freeze_change(
+                &account,
+                (frozen, stops_expiry),
+                personal,
+            )?),
             FactRecord::Pinned {
                 account,
                 set,
                 personal,
             } => Self::Account(read_pin_change(&account, set, personal)?),
+            FactRecord::Overdraft { account, limit } => {
+                Self::Account(AccountFact::OverdraftChanged {
+                    account: account.to_account_id()?,
+                    limit: limit.map(check_credits).transpose()?,
+                })
+            }
+            FactRecord::AccountClosed { account, personal } => Self::Account(AccountFact::Closed {
+                account: account.to_account_id()?,
+                reason: personal::from_personal_text(personal)?,
+            }),
+            FactRecord::AccountReopened { account } => Self::Account(AccountFact::Reopened {
+                account: account.to_account_id()?,
+            }),
+            FactRecord::Merged {
+                account,
+                into,
+                credits,
+                charges,
+                personal,
+            } => Self::Account(AccountFact::Merged {
+                account: account.to_account_id()?,
+                into: into.to_account_id()?,
+                // All lots of an account together may have more than one of them.
+                credits,
+                charges: charges
+                    .iter()
+                    .map(Text::to_booking_uid)
+                    .collect::<Result<_, _>>()?,
+                reason: personal::from_personal_text(personal)?,
+            }),
             FactRecord::Grant(record) => Self::Credit(record.try_into()?),
+            FactRecord::Transfer(record) => Self::Credit(record.try_into()?),
             FactRecord::Revoke(record) => Self::Credit(record.try_into()?),
             FactRecord::Expire(record) => Self::Credit(record.try_into()?),
             FactRecord::Hold(record) => Self::Charge(record.try_into()?),
@@ -231,6 +295,7 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 personal,
             } => Self::Unresolved(read_resolution(&booking, &code, by, personal)?),
             FactRecord::Ledger(fact) => Self::Ledger(fact.try_into()?),
+            FactRecord::By(actor) => Self::By(actor.try_into()?),
         })
     }
 }
@@ -253,7 +318,7 @@ fn read_description(
 
 fn read_freeze_change(
     account: &Text<'_>,
-    frozen: bool,
+    (frozen, stops_expiry): (bool, bool),
     personal: Option<PersonalText<'_>>,
 ) -> Result<AccountFact, RecordError> {
     Ok(AccountFact::FreezeChanged {
@@ -262,6 +327,10 @@ fn read_freeze_change(
             (true, personal) => Some(personal::from_personal_text(personal)?),
             (false, None) => None,
             (false, Some(_)) => return Err(RecordError::FieldMismatch("personal")),
+        },
+        stops_expiry: match (frozen, stops_expiry) {
+            (false, true) => return Err(RecordError::FieldMismatch("stops_expiry")),
+            (_, stops_expiry) => stops_expiry,
         },
     })
 }

@@ -1,13 +1,15 @@
 //! The written form of facts as types.
 
 use super::account::PartRecord;
+use super::actor::ActorRecord;
 use super::ledger::LedgerFactRecord;
+use super::lot::LotTermsRecord;
 use super::personal::PersonalText;
 use super::reason::EntryReasonRecord;
 use super::refund_terms::TermsRecord;
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
-use super::text::{Text, is_zero_credits};
+use super::text::{Text, is_false, is_zero_credits};
 use super::timestamp::Timestamp;
 use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
@@ -72,6 +74,9 @@ pub enum FactRecord<'a> {
         account: Text<'a>,
         /// Whether the account is frozen from now on.
         frozen: bool,
+        /// Whether no lot expires while the account is frozen.
+        #[serde(default, skip_serializing_if = "is_false")]
+        stops_expiry: bool,
         /// The reason of a freeze; `None` otherwise, or if it was removed from the line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PersonalText<'a>>,
@@ -86,8 +91,46 @@ pub enum FactRecord<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         personal: Option<PinHashRecord<'a>>,
     },
+    /// The account has an overdraft limit of its own, or none.
+    Overdraft {
+        /// The account.
+        account: Text<'a>,
+        /// The limit; `None`: as the policy says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<Credits>,
+    },
+    /// The account is closed.
+    AccountClosed {
+        /// The account.
+        account: Text<'a>,
+        /// The reason; `None` if it is empty or was removed from the line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
+    },
+    /// A closed account is open again.
+    AccountReopened {
+        /// The account.
+        account: Text<'a>,
+    },
+    /// An account passes everything on to another one, and is closed.
+    Merged {
+        /// The account that is closed.
+        account: Text<'a>,
+        /// The account that has everything from now on.
+        into: Text<'a>,
+        /// The credits that were left in the lots.
+        credits: Credits,
+        /// The bookings whose charges go with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        charges: Vec<Text<'a>>,
+        /// The reason; `None` if it is empty or was removed from the line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
+    },
     /// Credits are given to an account.
     Grant(GrantFactRecord<'a>),
+    /// Credits are passed on to another account.
+    Transfer(TransferFactRecord<'a>),
     /// An operator takes credits back.
     Revoke(RevokeFactRecord<'a>),
     /// What was left of a lot expires.
@@ -160,6 +203,8 @@ pub enum FactRecord<'a> {
     },
     /// A fact about the ledger as a whole.
     Ledger(LedgerFactRecord<'a>),
+    /// Who gave the command that made the commit.
+    By(ActorRecord<'a>),
 }
 
 /// Another address of a member.
@@ -201,6 +246,8 @@ pub struct GrantFactRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) terms: Option<Box<LotTermsRecord<'a>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) personal: Option<PersonalText<'a>>,
 }
 
@@ -211,6 +258,19 @@ pub struct RevokeFactRecord<'a> {
     #[serde(borrow)]
     pub(super) reference: Text<'a>,
     pub(super) account: Text<'a>,
+    pub(super) parts: Vec<PartRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) personal: Option<PersonalText<'a>>,
+}
+
+/// Credits that are passed on to another account.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferFactRecord<'a> {
+    #[serde(borrow)]
+    pub(super) reference: Text<'a>,
+    pub(super) account: Text<'a>,
+    pub(super) to: Text<'a>,
     pub(super) parts: Vec<PartRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) personal: Option<PersonalText<'a>>,
@@ -234,6 +294,8 @@ pub struct HoldFactRecord<'a> {
     pub(super) request: Text<'a>,
     pub(super) account: Text<'a>,
     pub(super) parts: Vec<PartRecord<'a>>,
+    #[serde(default, skip_serializing_if = "is_zero_credits")]
+    pub(super) lent: Credits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) event_type: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

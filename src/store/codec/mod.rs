@@ -8,6 +8,7 @@
 //! instants are `2026-11-24T05:32:51Z`, with `.123` if there are milliseconds.
 
 pub mod account;
+pub mod actor;
 pub mod charge;
 pub mod daily_totals;
 pub mod entry;
@@ -15,6 +16,7 @@ pub mod fact;
 pub mod fact_record;
 pub mod format_1;
 pub mod ledger;
+pub mod lot;
 pub mod personal;
 pub mod reason;
 pub mod refund_terms;

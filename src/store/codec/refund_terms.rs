@@ -162,7 +162,8 @@ impl From<BlameRecord> for Blame {
 /// The longest accepted span. No configuration asks for more, and sums with instants stay in range.
 const LONGEST_SPAN_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
 
-fn parse_span(millis: i64) -> Result<Span, RecordError> {
+/// Returns a span of this many milliseconds, if a configuration can name one.
+pub fn parse_span(millis: i64) -> Result<Span, RecordError> {
     if !(0..=LONGEST_SPAN_MILLIS).contains(&millis) {
         return Err(RecordError::Span(millis));
     }

@@ -1,17 +1,17 @@
 //! One line of the log, byte for byte.
 //!
 //! ```text
-//! {"format":3,"seq":7,"at":"2026-11-24T05:32:51Z","ledger":"<id>","calendar":"main","epoch":0,
+//! {"format":4,"seq":7,"at":"2026-11-24T05:32:51Z","ledger":"<id>","calendar":"main","epoch":0,
 //!  "facts":[…],"prev":"<64>","hash":"<64>"}
-//! {"log":"maitred","format":3,"ledger":"<id>","segment":1,"first":1,"created":"…","prev":"<64>",
+//! {"log":"maitred","format":4,"ledger":"<id>","segment":1,"first":1,"created":"…","prev":"<64>",
 //!  "hash":"<64>"}
 //! ```
 //!
 //! Each is one line, without blanks between its fields. A commit's line itself names the ledger
 //! that it belongs to, so that another store can hold the line unchanged. `calendar` names the
 //! Cal.com account that the commit is about, and `epoch` is raised when another machine takes the
-//! ledger over; on one machine it is 0. Lines of format 2 have the same form, and fewer kinds of
-//! facts. Logs of format 1 had none of `ledger`, `calendar` and `epoch`:
+//! ledger over; on one machine it is 0. Lines of formats 2 and 3 have the same form, and fewer
+//! kinds of facts. Logs of format 1 had none of `ledger`, `calendar` and `epoch`:
 //!
 //! ```text
 //! {"seq":7,"at":"2026-11-24T05:32:51Z","facts":[…],"prev":"<64>","hash":"<64>"}
@@ -38,7 +38,7 @@ use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 
 /// The format of the log that is written, and the newest that is read.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The oldest format that is read.
 pub const OLDEST_FORMAT: u32 = 1;

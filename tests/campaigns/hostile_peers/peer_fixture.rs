@@ -84,6 +84,7 @@ impl PeerFixture {
         let store = Box::new(MemoryStore::new());
         let runner = InProcess::new(address, dialect, timeout, clock, store);
         let grant = Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse("g").unwrap(),
             account: AccountId::parse(BO).unwrap(),
             credits: 100,

@@ -80,6 +80,7 @@ impl LoadFixture {
         for some in numbers.chunks(ACCOUNTS_PER_COMMIT) {
             let grant = |n: &usize| {
                 Fact::Credit(CreditFact::Grant {
+                    terms: Default::default(),
                     reference: Reference::parse(&format!("load {n}")).unwrap(),
                     account: AccountId::parse(&member(*n)).unwrap(),
                     credits,

@@ -191,7 +191,8 @@ impl FaultyStoreState {
             | Fact::Credit(_)
             | Fact::Charge(ChargeFact::Post { .. })
             | Fact::Unresolved(_)
-            | Fact::Ledger(_) => {}
+            | Fact::Ledger(_)
+            | Fact::By(_) => {}
         }
     }
 

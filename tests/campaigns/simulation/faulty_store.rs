@@ -18,6 +18,7 @@ use maitred::domain::gate::Policy;
 use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::ledger_state::{LedgerFact, LedgerState};
+use maitred::domain::lot::Purpose;
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use maitred::domain::unresolved::UnresolvedBooking;
@@ -250,7 +251,9 @@ impl FaultyStoreState {
             let is = ReferenceSums {
                 granted: signed(totals.granted),
                 refunded: signed(totals.refunded),
-                available: signed(account.lots.iter().map(|lot| lot.remaining).sum()),
+                available: signed(account.lots.iter().map(|lot| lot.remaining).sum())
+                    - signed(totals.debt()),
+                passed_on: signed(totals.received) - signed(totals.sent),
                 held: signed(totals.held),
                 posted: signed(totals.posted),
                 expired: signed(totals.expired),
@@ -261,7 +264,7 @@ impl FaultyStoreState {
                 let text = format!("1: {} is {is:?}, must be {must:?}", account.id);
                 self.reference.violations.push(text);
             }
-            if is.granted + is.refunded
+            if is.granted + is.refunded + is.passed_on
                 != is.available + is.held + is.posted + is.expired + is.revoked
             {
                 self.reference
@@ -349,6 +352,7 @@ impl FaultyStore {
         let mut state = self.state();
         state.grants_made += 1;
         let fact = Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse(&format!("grant {}", state.grants_made)).unwrap(),
             account: AccountId::parse(account).unwrap(),
             credits,
@@ -386,6 +390,7 @@ impl FaultyStore {
                     .then(|| "simulated".to_owned());
                 coverage.count("account frozen");
                 let fact = Fact::Account(AccountFact::FreezeChanged {
+                    stops_expiry: false,
                     account,
                     reason: why,
                 });
@@ -454,7 +459,7 @@ impl FaultyStore {
     }
 
     fn revoke_grant(&self, coverage: &mut Coverage, now: Time, account: &Account) {
-        let Some(parts) = account.allocate(1, now) else {
+        let Some(parts) = account.allocate(1, &Purpose::without_booking(now)) else {
             return;
         };
         let mut state = self.state();

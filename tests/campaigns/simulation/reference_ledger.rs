@@ -17,7 +17,10 @@ use super::coverage::Coverage;
 pub struct ReferenceSums {
     pub granted: i64,
     pub refunded: i64,
+    /// What is left, less what was lent and is not settled.
     pub available: i64,
+    /// What came from other accounts, less what went to others.
+    pub passed_on: i64,
     pub held: i64,
     pub posted: i64,
     pub expired: i64,
@@ -133,6 +136,26 @@ impl ReferenceLedger {
                 sums.available -= signed(credits);
                 sums.revoked += signed(credits);
             }
+            Fact::Credit(CreditFact::Transfer {
+                reference,
+                account,
+                to,
+                parts,
+                ..
+            }) => {
+                for (number, part) in parts.iter().enumerate() {
+                    let expires = self.expiries.get(part.grant.as_str()).copied().flatten();
+                    let lot = format!("{reference} lot {}", number + 1);
+                    self.expiries.insert(lot, expires);
+                }
+                self.names.insert(to.to_string(), to.to_string());
+                let credits = signed(parts.iter().map(|part| part.credits).sum());
+                for (account, change) in [(account, -credits), (to, credits)] {
+                    let sums = self.sums.entry(account.to_string()).or_default();
+                    sums.available += change;
+                    sums.passed_on += change;
+                }
+            }
             Fact::Credit(CreditFact::Expire { account, part }) => {
                 coverage.count("written off");
                 let sums = self.sums.entry(account.to_string()).or_default();
@@ -142,6 +165,7 @@ impl ReferenceLedger {
             Fact::Account(AccountFact::FreezeChanged {
                 account,
                 reason: why,
+                ..
             }) => {
                 if why.is_some() {
                     self.frozen.insert(account.to_string());
@@ -201,15 +225,19 @@ impl ReferenceLedger {
                 self.paused_gates.remove(gate);
             }
             // The reference does not track other facts about the ledger itself.
-            Fact::Ledger(_) => {}
+            Fact::Ledger(_) | Fact::By(_) => {}
             Fact::Account(
                 AccountFact::Opened { .. }
                 | AccountFact::AliasRemoved { .. }
                 | AccountFact::Described { .. }
-                | AccountFact::PinChanged { .. },
+                | AccountFact::PinChanged { .. }
+                | AccountFact::OverdraftChanged { .. }
+                | AccountFact::Closed { .. }
+                | AccountFact::Reopened { .. }
+                | AccountFact::Merged { .. },
             )
             | Fact::Request(RequestFact::Reviewed { .. }) => {
-                unreachable!("the simulation writes no review")
+                unreachable!("the simulation does not write it: {fact:?}")
             }
         }
     }
@@ -230,12 +258,17 @@ impl ReferenceLedger {
             request,
             account,
             parts,
+            lent,
             ..
         }) = fact
         else {
             unreachable!("called for a hold")
         };
-        let credits = signed(parts.iter().map(|part| part.credits).sum());
+        let lent_part = (*lent > 0).then(|| (format!("overdraft {}", booking.uid), signed(*lent)));
+        if let Some((lot, _)) = &lent_part {
+            self.expiries.insert(lot.clone(), None);
+        }
+        let credits = signed(parts.iter().map(|part| part.credits).sum::<u64>() + lent);
         let sums = self.sums.entry(account.to_string()).or_default();
         sums.available -= credits;
         sums.held += credits;
@@ -270,6 +303,7 @@ impl ReferenceLedger {
             parts: parts
                 .iter()
                 .map(|part| (part.grant.to_string(), signed(part.credits)))
+                .chain(lent_part)
                 .collect(),
             move_cost: 0,
             terms: gate.expect("a gate decided").terms.refunds.clone(),

@@ -24,7 +24,12 @@ fn scrub_reason(reason: &mut EntryReason) {
 /// Returns the fact without its texts.
 pub fn scrub_fact(mut fact: Fact) -> Fact {
     match &mut fact {
-        Fact::Credit(CreditFact::Grant { reason, .. } | CreditFact::Revoke { reason, .. })
+        Fact::Credit(
+            CreditFact::Grant { reason, .. }
+            | CreditFact::Revoke { reason, .. }
+            | CreditFact::Transfer { reason, .. },
+        )
+        | Fact::Account(AccountFact::Closed { reason, .. } | AccountFact::Merged { reason, .. })
         | Fact::Request(RequestFact::Reviewed { reason, .. }) => {
             replace_text(reason);
         }
@@ -57,6 +62,7 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
             | LedgerFact::RestoreAccepted { reason }
             | LedgerFact::Paused { reason, .. },
         ) => replace_text(reason),
+        Fact::By(actor) => actor.name = None,
         Fact::Ledger(LedgerFact::Restored { .. } | LedgerFact::Resumed { .. })
         | Fact::Account(
             AccountFact::FreezeChanged { reason: None, .. }
@@ -64,7 +70,9 @@ pub fn scrub_fact(mut fact: Fact) -> Fact {
             | AccountFact::AliasAdded { .. }
             | AccountFact::AliasRemoved { .. }
             | AccountFact::Described { .. }
-            | AccountFact::PinChanged { .. },
+            | AccountFact::PinChanged { .. }
+            | AccountFact::OverdraftChanged { .. }
+            | AccountFact::Reopened { .. },
         )
         | Fact::Credit(CreditFact::Expire { .. })
         | Fact::Charge(

@@ -431,6 +431,7 @@ async fn a_wait_counts_from_the_first_record_of_its_own_reason() {
         fixture.grant(bo.as_str(), 1).await;
         let frozen = |why: Option<&str>| {
             Fact::Account(AccountFact::FreezeChanged {
+                stops_expiry: false,
                 account: bo.clone(),
                 reason: why.map(str::to_owned),
             })
@@ -584,6 +585,7 @@ async fn add_charges(fixture: &mut PassFixture, count: usize) {
                 request: request.into(),
             }),
             Fact::Charge(ChargeFact::Hold {
+                lent: 0,
                 booking,
                 request: id.clone(),
                 account: charge.account.clone(),

@@ -11,7 +11,14 @@ async fn a_command_goes_to_the_loop_and_its_answer_comes_back() {
     assert_eq!(received.command, Command::Verify {});
     let uid = Some(rustix::process::geteuid().as_raw());
     let interface = Interface::Socket;
-    assert_eq!(received.sender, CommandSender { uid, interface });
+    assert_eq!(
+        received.sender,
+        CommandSender {
+            name: None,
+            uid,
+            interface
+        }
+    );
     received.answer.send(verify_result("abc")).unwrap();
     assert_eq!(head_hash(client.await.unwrap().unwrap()), "abc");
     fixture.close().await;

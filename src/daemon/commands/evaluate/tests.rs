@@ -79,6 +79,7 @@ fn store_with_member() -> MemoryStore {
     let account = AccountId::parse("bo@example.com").unwrap();
     let facts = vec![
         Fact::Credit(CreditFact::Grant {
+            terms: Default::default(),
             reference: Reference::parse("grant").unwrap(),
             account: account.clone(),
             credits: 10,
@@ -223,6 +224,7 @@ fn club_policy() -> Policy {
 
 fn grant_credits(store: &mut MemoryStore, account: &str) {
     let fact = Fact::Credit(CreditFact::Grant {
+        terms: Default::default(),
         reference: Reference::parse(account).unwrap(),
         account: AccountId::parse(account).unwrap(),
         credits: 10,
