@@ -20,4 +20,5 @@ pub mod page;
 pub mod reconcile;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod spreadsheet;
 pub mod store;

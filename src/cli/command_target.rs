@@ -8,7 +8,7 @@ use super::context::Context;
 use super::context::print_result;
 use super::execute::execute;
 use super::time::TimeContext;
-use super::{backup, export, file, pin, status_check, to_command};
+use super::{backup, export, file, import, pin, status_check, to_command};
 use crate::config::model::Config;
 use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
@@ -26,6 +26,9 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
         && args.check
     {
         return status_check::run(context, args);
+    }
+    if let StoreCommand::Credits(CreditsArgs::Import(args)) = store_command {
+        return import::import(context, args);
     }
     let read_time_context = || {
         Ok(TimeContext {
@@ -47,18 +50,13 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
             return Ok(exit_code(store_command, &result));
         }
     };
-    let own_problems = describe_import_problems(&command);
     let result = match execute(context, &config, command) {
         Ok(result) => result,
         Err(refusal) => {
             if matches!(store_command, StoreCommand::Status(_)) {
                 print_timer_status(context, &config, &refusal)?;
             }
-            // Where the ledger cannot be asked, only the problems of the file itself are known.
-            return Err(match own_problems {
-                Some(text) if refusal.exit != exit::USAGE => Refusal::usage(text),
-                Some(_) | None => refusal,
-            });
+            return Err(refusal);
         }
     };
     match (store_command, result) {
@@ -94,18 +92,6 @@ fn print_timer_status(
         print_result(context, &CommandResult::Status(Box::new(status)))?;
     }
     Ok(())
-}
-
-/// Describes the problems of a file that is to be imported; `None` if there are none.
-fn describe_import_problems(command: &Command) -> Option<String> {
-    let Command::Import { problems, .. } = command else {
-        return None;
-    };
-    let lines = problems
-        .iter()
-        .map(|problem| format!("\n  line {}: {}", problem.line, problem.text));
-    let text = format!("nothing was imported:{}", lines.collect::<String>());
-    (!problems.is_empty()).then_some(text)
 }
 
 /// Asks the daemon while the configuration is wrong, if the command needs nothing but the daemon's

@@ -42,7 +42,10 @@ pub fn execute(
 }
 
 /// Returns the name of `--actor`.
-fn parse_actor(context: &Context) -> Result<Option<String>, Refusal> {
+///
+/// # Errors
+/// Returns a refusal if the text is no such name.
+pub fn parse_actor(context: &Context) -> Result<Option<String>, Refusal> {
     let Some(text) = &context.global.actor else {
         return Ok(None);
     };

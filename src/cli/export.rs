@@ -8,7 +8,6 @@ use std::path::Path;
 
 use super::args::Format;
 use super::context::{Context, print_view};
-use super::csv::formula;
 use super::execute::execute;
 use super::render::layout::format_count;
 use super::to_command::EXPORT_PAGE_SIZE;
@@ -18,6 +17,7 @@ use crate::control::protocol::account::{CreditsExportView, ExportRow};
 use crate::control::protocol::ledger::{FileExportView, HeadView};
 use crate::control::protocol::{Command, CommandResult, Refusal, SCHEMA};
 use crate::daemon::backup::{self, ExportError};
+use crate::spreadsheet::formula;
 
 /// The mode of exported files. Exports name members, so no other user may read the file.
 const FILE_MODE: u32 = 0o600;

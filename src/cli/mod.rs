@@ -9,8 +9,6 @@ pub mod command_target;
 pub mod completions;
 pub mod config_show;
 pub mod context;
-pub mod credits;
-pub mod csv;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod dispatch;
@@ -18,6 +16,7 @@ pub mod execute;
 mod exit_codes;
 pub mod export;
 pub mod file;
+pub mod import;
 pub mod init;
 pub mod limit;
 pub mod man;

@@ -130,6 +130,8 @@ fn describe(step: WorkStep) -> &'static str {
         WorkStep::CopyLog => "copying the log",
         WorkStep::CheckLog => "checking the log",
         WorkStep::ReplayRequests => "judging recorded requests",
+        WorkStep::CheckFile => "checking the rows",
+        WorkStep::ImportFile => "importing",
     }
 }
 

@@ -4,12 +4,10 @@
 
 use std::time::Duration;
 
-use chrono::{
-    DateTime, Days, Months, NaiveDate, SecondsFormat, SubsecRound, TimeDelta, TimeZone, Utc,
-};
+use chrono::{DateTime, Days, Months, NaiveDate, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::time::start_of_day;
+use crate::domain::time::{start_of_day, to_rfc3339};
 
 /// What a date or a duration means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +41,6 @@ pub enum TimeError {
      30d"
     )]
     NotUnderstood(String),
-    /// The text, which is the payload, is neither a date nor a time, and no duration is accepted.
-    #[error("{0:?} is not a time; write 2026-12-31 or 2026-12-31T18:00:00Z")]
-    NotAnInstant(String),
     /// The duration, which is the payload, has both months or years and hours.
     #[error("{0:?} mixes months or years with hours; write only days, weeks, months and years")]
     Mixed(String),
@@ -71,7 +66,7 @@ pub fn parse(
     if let Some(span) = CalendarSpan::parse(text) {
         return span
             .end_from(time_context, meaning)
-            .and_then(format_rfc3339)
+            .and_then(to_rfc3339)
             .ok_or_else(too_far);
     }
     let Ok(duration) = humantime::parse_duration(text) else {
@@ -86,17 +81,7 @@ pub fn parse(
         }
         TimeMeaning::Since => shift_by(time_context.now, duration, DateTime::checked_sub_signed),
     };
-    at.and_then(format_rfc3339).ok_or_else(too_far)
-}
-
-/// Parses RFC 3339 or a date, for files that may be read at any time.
-///
-/// # Errors
-/// Returns an error if the text is neither.
-pub fn parse_instant(text: &str, meaning: TimeMeaning, zone: Tz) -> Result<String, TimeError> {
-    let text = text.trim();
-    parse_date_or_instant(text, meaning, zone)?
-        .ok_or_else(|| TimeError::NotAnInstant(shorten(text)))
+    at.and_then(to_rfc3339).ok_or_else(too_far)
 }
 
 /// Parses RFC 3339 or a date. `None` if the text is neither.
@@ -110,7 +95,7 @@ fn parse_date_or_instant(
     }
     let too_far = || TimeError::TooFar(shorten(text));
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return format_rfc3339(at.to_utc()).map(Some).ok_or_else(too_far);
+        return to_rfc3339(at.to_utc()).map(Some).ok_or_else(too_far);
     }
     let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
         return Ok(None);
@@ -120,7 +105,7 @@ fn parse_date_or_instant(
         TimeMeaning::Since | TimeMeaning::At => Some(date),
     };
     day.and_then(|day| start_of_day(day, zone))
-        .and_then(format_rfc3339)
+        .and_then(to_rfc3339)
         .map(Some)
         .ok_or_else(too_far)
 }
@@ -194,15 +179,6 @@ type CalendarShift = fn(DateTime<Utc>, TimeDelta) -> Option<DateTime<Utc>>;
 fn shift_by(now: DateTime<Utc>, by: Duration, shift: CalendarShift) -> Option<DateTime<Utc>> {
     let by = TimeDelta::from_std(by).ok()?;
     shift(now, by)
-}
-
-/// Returns RFC 3339 text, or `None` if the year does not have four digits.
-fn format_rfc3339(at: DateTime<Utc>) -> Option<String> {
-    let text = at
-        .trunc_subsecs(3)
-        .to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    text.starts_with(|c: char| c.is_ascii_digit())
-        .then_some(text)
 }
 
 fn shorten(text: &str) -> String {
@@ -319,10 +295,6 @@ mod tests {
                 "{text:?}"
             );
         }
-        assert_eq!(
-            parse_instant("30d", TimeMeaning::Until, Tz::UTC),
-            Err(TimeError::NotAnInstant("30d".to_owned()))
-        );
     }
 
     proptest::proptest! {

@@ -6,25 +6,20 @@ use std::path::Path;
 
 use super::args::StoreCommand;
 use super::args::account::{AccountArgs, AccountSetArgs, PinArgs};
-use super::args::credits::{CreditsArgs, GrantArgs, ImportArgs};
+use super::args::credits::{CreditsArgs, GrantArgs};
 use super::args::decisions::{
     ChargeSettlement, ChargesArgs, ResolveArgs, ReviewArgs, UnresolvedArgs,
 };
 use super::args::ledger::LedgerArgs;
 use super::args::passes::EvaluateArgs;
-use super::csv;
 use super::time::{self, TimeContext, TimeMeaning};
+use crate::control::exit;
 use crate::control::protocol::account::AccountSetCommand;
-use crate::control::protocol::credits::ImportProblem;
 use crate::control::protocol::ledger::LedgerMoveCommand;
 use crate::control::protocol::{self, Command, Refusal, review};
 
 /// How many accounts one command asks for.
 pub const EXPORT_PAGE_SIZE: u32 = 1_000;
-
-/// The most problems of a file that are sent along with its rows. A file with more is the wrong one,
-/// and its problems are reported without asking the ledger.
-const MAX_IMPORT_PROBLEMS: usize = 1_000;
 
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
 const MAX_BOOKING: usize = 1024 * 1024;
@@ -51,9 +46,7 @@ pub fn build_command(
     match store_command {
         StoreCommand::Plan(_) => Ok(Command::Plan {}),
         StoreCommand::Evaluate(args) => build_evaluate(args, read_time_context, read_file),
-        StoreCommand::Credits(credits) => {
-            build_credits_command(credits, read_time_context, read_file)
-        }
+        StoreCommand::Credits(credits) => build_credits_command(credits, read_time_context),
         StoreCommand::Account(account) => build_account_command(account, read_pin),
         StoreCommand::Decisions(args) => {
             Ok(Command::Decisions(protocol::decisions::DecisionQuery {
@@ -122,7 +115,6 @@ pub fn build_command(
 fn build_credits_command(
     credits: &CreditsArgs,
     read_time_context: ReadTimeContext<'_>,
-    read_file: ReadFile<'_>,
 ) -> Result<Command, Refusal> {
     match credits {
         CreditsArgs::Grant(args) => build_grant(args, read_time_context),
@@ -135,7 +127,12 @@ fn build_credits_command(
         CreditsArgs::List { account } => Ok(Command::Grants {
             account: account.clone(),
         }),
-        CreditsArgs::Import(args) => build_import(args, read_time_context, read_file),
+        // An import is many commands; see `import`.
+        CreditsArgs::Import(_) => Err(Refusal {
+            exit: exit::FAILED,
+            code: "internal".to_owned(),
+            text: "an import is not one command".to_owned(),
+        }),
         CreditsArgs::Export(_) => Ok(Command::CreditsExport {
             after: None,
             limit: EXPORT_PAGE_SIZE,
@@ -264,43 +261,6 @@ fn build_grant(
         reference: args.reference.clone(),
         new: args.new,
     }))
-}
-
-fn build_import(
-    args: &ImportArgs,
-    read_time_context: ReadTimeContext<'_>,
-    read_file: ReadFile<'_>,
-) -> Result<Command, Refusal> {
-    let bytes = read_file(&args.file, csv::MAX_FILE)?;
-    let (rows, problems) = match csv::parse(&bytes, read_time_context()?.zone) {
-        Ok(rows) => (rows, Vec::new()),
-        Err(bad) => {
-            // The ledger checks what could be read of the rows, and reports all problems together.
-            let problems = line_problems(&bad).filter(|_| !bad.rows.is_empty());
-            let problems = problems.ok_or_else(|| Refusal::usage(bad.describe(&args.file)))?;
-            (bad.rows, problems)
-        }
-    };
-    Ok(Command::Import {
-        rows,
-        problems,
-        dry_run: args.dry_run,
-    })
-}
-
-/// Returns the problems of a file by line; `None` if one is about the whole file, or if there are
-/// more than a command carries.
-fn line_problems(bad: &csv::CsvProblems) -> Option<Vec<ImportProblem>> {
-    if bad.problems.len() > MAX_IMPORT_PROBLEMS {
-        return None;
-    }
-    let problems = bad.problems.iter().map(|problem| {
-        Some(ImportProblem {
-            line: problem.line?,
-            text: problem.text.clone(),
-        })
-    });
-    problems.collect()
 }
 
 fn build_evaluate(

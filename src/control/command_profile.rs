@@ -78,9 +78,12 @@ impl Command {
                 needs_socket_only: false,
             },
             Self::Import {
-                dry_run, problems, ..
+                dry_run,
+                check,
+                problems,
+                ..
             } => CommandProfile {
-                ledger_access: if *dry_run || !problems.is_empty() {
+                ledger_access: if *dry_run || *check || !problems.is_empty() {
                     LedgerAccess::ReadIfPresent
                 } else {
                     LedgerAccess::Write

@@ -144,6 +144,10 @@ pub enum Command {
         /// Write nothing, and return what an import would do.
         #[serde(default)]
         dry_run: bool,
+        /// Write nothing, and return everything that is wrong with the rows instead of refusing
+        /// them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        check: bool,
     },
     /// Return what is left of each grant, of at most `limit` accounts after the account `after`.
     CreditsExport {

@@ -115,17 +115,58 @@ pub fn run_command(
     actor: Option<String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CommandResult, Refusal> {
-    let mut store = open_store_for(config, clock, command, progress)?;
-    let sender = CommandSender {
-        name: actor,
-        ..operator_log::own_user()
-    };
-    let answer =
-        operator_log::run_and_log(store.as_mut(), &config.policy, clock(), command, sender);
-    if let Err(error) = store.close() {
-        tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
+    StoreSession::open(config, clock, command, actor, progress)?.run(command)
+}
+
+/// A store that stays open for several commands of one process.
+pub struct StoreSession {
+    store: Box<dyn Maintenance>,
+    config: Config,
+    clock: Clock,
+    /// Who gives the commands, if that is not the user of the process.
+    actor: Option<String>,
+}
+
+impl StoreSession {
+    /// Opens the store as the command needs it, and reports how far that has come.
+    ///
+    /// # Errors
+    /// Fails when the store cannot be opened.
+    pub fn open(
+        config: &Config,
+        clock: &Clock,
+        command: &Command,
+        actor: Option<String>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            store: open_store_for(config, clock, command, progress)?,
+            config: config.clone(),
+            clock: Arc::clone(clock),
+            actor,
+        })
     }
-    answer
+
+    /// Carries out a command.
+    ///
+    /// # Errors
+    /// Fails when the command is refused.
+    pub fn run(&mut self, command: &Command) -> Result<CommandResult, Refusal> {
+        let (store, policy) = (self.store.as_mut(), &self.config.policy);
+        let sender = CommandSender {
+            name: self.actor.clone(),
+            ..operator_log::own_user()
+        };
+        operator_log::run_and_log(store, policy, (self.clock)(), command, sender)
+    }
+}
+
+impl Drop for StoreSession {
+    fn drop(&mut self) {
+        if let Err(error) = self.store.close() {
+            tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
+        }
+    }
 }
 
 /// Opens the store for a command. Commands that only judge work without a ledger. Only `init`

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod actor;
 pub mod booking;
+pub mod credit_number;
 pub mod criteria;
 pub mod daily_totals;
 pub mod decision;

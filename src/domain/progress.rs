@@ -15,6 +15,10 @@ pub enum WorkStep {
     CheckLog,
     /// Recorded requests are judged by another policy.
     ReplayRequests,
+    /// The rows of a file are checked.
+    CheckFile,
+    /// The rows of a file are imported.
+    ImportFile,
 }
 
 /// How far a step has come.
@@ -22,7 +26,7 @@ pub enum WorkStep {
 pub struct Progress {
     /// What is being done.
     pub step: WorkStep,
-    /// How much is done: bytes of the log, or commits.
+    /// How much is done: bytes of the log or of a file, or commits.
     pub done: u64,
     /// How much there is in all, in the same unit; `None` if that is not known.
     pub total: Option<u64>,

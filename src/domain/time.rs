@@ -58,6 +58,13 @@ pub fn format_instant(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// Returns RFC 3339 text in whole milliseconds, or `None` if the year does not have four digits.
+pub fn to_rfc3339(at: Time) -> Option<String> {
+    let text = truncate_to_millis(at).to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    text.starts_with(|c: char| c.is_ascii_digit())
+        .then_some(text)
+}
+
 /// Returns true if two half-open intervals share an instant. Back-to-back intervals do not overlap.
 pub fn overlaps(a: (Time, Time), b: (Time, Time)) -> bool {
     a.0 < b.1 && b.0 < a.1

@@ -16,7 +16,15 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("main", vec!["cli"]),
         (
             "cli",
-            vec!["daemon", "page", "control", "config", "sandbox", "domain"],
+            vec![
+                "daemon",
+                "page",
+                "spreadsheet",
+                "control",
+                "config",
+                "sandbox",
+                "domain",
+            ],
         ),
         (
             "daemon",
@@ -27,6 +35,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "lookup",
                 "notify",
                 "page",
+                "spreadsheet",
                 "control",
                 "config",
                 "domain",
@@ -48,6 +57,7 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("lookup", vec!["domain", "http", "external"]),
         ("notify", vec!["domain", "http", "external"]),
         ("page", vec!["control", "domain"]),
+        ("spreadsheet", vec!["control", "domain"]),
         ("sandbox", vec!["domain"]),
         ("domain", vec![]),
         ("http", vec![]),

@@ -421,11 +421,11 @@ fn an_import_names_all_problems_of_all_rows_at_once() {
     std::fs::write(fixture.path("members.csv"), rows).unwrap();
     let import = ["credits", "import", "members.csv"];
     let expect = [
-        "line 2: \"x\" is not a number",
+        "line 2: column 2 (credits): \"x\" is not a number",
         "line 3: the expiry",
-        "line 4: credits are whole numbers",
+        "line 4: column 2 (credits): credits are whole numbers",
         "line 4: the expiry",
-        "line 5: no account",
+        "line 5: column 1 (account): \"@example.com\" cannot be",
     ];
     let before = std::fs::read(fixture.log()).unwrap();
     let mut daemon = None;

@@ -18,6 +18,7 @@ mod config_show;
 mod corpora;
 mod deadlines;
 mod doctor;
+mod imports;
 mod joined_occurrences;
 mod large_pages;
 mod log_lines;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
-use crate::cli::credits;
+use crate::domain::credit_number;
+use crate::spreadsheet::columns::ColumnMapping;
 
 /// Grant and revoke credits.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -32,27 +33,36 @@ Example:
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
-    /// Give credits to many, from a CSV file: all rows or none
+    /// Give credits to many, from a CSV file
     #[command(after_help = "\
 The first line names the columns: account,credits and, if wanted,
-expires,reason,reference,tier,tags. A row with 0 credits opens the account. A date in the column
-expires counts to the end of that day in the configured time zone.
+expires,reason,reference,tier,tags,aliases,attribute:NAME. A row with 0 credits opens the account. A
+date in the column expires counts to the end of that day in the configured time zone.
 
   account,credits,expires,reason
   bo@example.com,4,2026-12-31,autumn 2026
   al@example.com,10,,patron
+
+Commas, semicolons or tabs separate the columns. Common names of columns in several languages are
+known (E-Mail, Guthaben), --map says what a column with another name holds, and --ignore leaves a
+column out. A value with two meanings (1,000 or 01/02/2099) is refused with its line and column.
+
+Everything is checked first. A file of at most 50,000 rows is then imported as a whole or not at all.
+A larger file is imported in parts of 10,000 rows; if that ends in between, run the same command
+again.
 
 The same file twice counts once, and a file that has grown counts for what is new. A row without a
 reference is known by its account, credits, expiry and reason: give each round of grants an expiry
 or a reason of its own, or the next round is taken for the last one. Of rows that are alike within
 one file each counts.
 
-With the columns tier and tags (separated by blanks) the file says these of its accounts too; an
-empty field leaves them as they are.
+With the columns tier, tags (separated by blanks), aliases and attribute:NAME the file says these of
+its accounts too; an empty field leaves them as they are.
 
 Examples:
   maitred credits import members.csv --dry-run
-  maitred credits import members.csv")]
+  maitred credits import members.csv
+  maitred credits import shop.csv --map account=Customer --map reference=\"Order number\" --ignore Total")]
     Import(ImportArgs),
     /// Print what is left of each grant as a CSV file that `credits import` reads
     #[command(after_help = "\
@@ -71,7 +81,7 @@ pub struct GrantArgs {
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
+    #[arg(value_name = "CREDITS", value_parser = credit_number::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Until when they can be spent: RFC 3339, a date, or a duration from now such as 90d or 3months;
     /// days count to their end in the configured time zone [default: without end]
@@ -95,7 +105,7 @@ pub struct RevokeArgs {
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
+    #[arg(value_name = "CREDITS", value_parser = credit_number::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Why; shown in statements
     #[arg(long, value_name = "TEXT")]
@@ -114,6 +124,13 @@ pub struct ImportArgs {
     /// Say what would be given, and give nothing
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+    /// Say what a column holds: account, credits, expires, reason, reference, tier, tags, aliases or
+    /// attribute:NAME. The option can be given several times
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub map: Vec<ColumnMapping>,
+    /// Leave a column out. The option can be given several times
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
 }
 
 /// Write an export to a file or to standard output.

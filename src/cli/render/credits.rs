@@ -56,16 +56,25 @@ pub fn render_import(view: &ImportView) -> String {
         choose_tense("granted", "would be granted"),
         format_count(view.credits, "credit")
     );
+    if view.parts > 1 && !view.dry_run {
+        text.push_str(&format!("They were written in {} parts.\n", view.parts));
+    }
     if view.accounts_opened > 0 {
+        // A check of several parts does not see what the parts before would have opened.
+        let bound = if view.parts > 1 && view.dry_run {
+            "At most "
+        } else {
+            ""
+        };
         text.push_str(&format!(
-            "{} {}.\n",
+            "{bound}{} {}.\n",
             format_count(view.accounts_opened, "account"),
             choose_tense("opened", "would be opened")
         ));
     }
     if view.accounts_updated > 0 {
         text.push_str(&format!(
-            "{} another tier or other tags.\n",
+            "{} another tier, other tags, attributes or aliases.\n",
             match (view.accounts_updated, view.dry_run) {
                 (1, false) => "1 account was given".to_owned(),
                 (1, true) => "1 account would be given".to_owned(),
@@ -85,6 +94,18 @@ pub fn render_import(view: &ImportView) -> String {
                 "count"
             },
         ));
+    }
+    if !view.ignored_columns.is_empty() {
+        text.push_str(&format!(
+            "Columns that were not read: {}.\n",
+            view.ignored_columns.join(", ")
+        ));
+    }
+    if !view.doubtful.is_empty() {
+        text.push_str("Rows that may be mistyped:\n");
+        for doubt in &view.doubtful {
+            text.push_str(&format!("  line {}: {}\n", doubt.line, doubt.text));
+        }
     }
     if !view.similar_names.is_empty() {
         text.push_str("Names that are nearly those of other accounts, and may be mistyped:\n");

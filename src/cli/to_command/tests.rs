@@ -6,7 +6,6 @@ use super::super::args::Verb;
 use super::super::command_line;
 use super::*;
 use crate::control::exit;
-use crate::control::protocol::credits::ImportRow;
 use crate::daemon::commands::operator_log::command_name;
 
 #[expect(clippy::unnecessary_wraps, reason = "the real one reads a file")]
@@ -317,23 +316,6 @@ fn words_become_commands() {
                 at: None,
             },
         ),
-        (
-            "credits import members.csv --dry-run",
-            Command::Import {
-                problems: Vec::new(),
-                rows: vec![ImportRow {
-                    line: 2,
-                    account: owned("bo"),
-                    credits: 4,
-                    expires: None,
-                    reason: None,
-                    reference: owned("import:9ef92ec4fcbb6220b592061fc6d0cb87"),
-                    tier: None,
-                    tags: vec![],
-                }],
-                dry_run: true,
-            },
-        ),
     ];
     for (words, expect) in table {
         let command = command_from(words, "account,credits\nbo,4\n");
@@ -355,34 +337,12 @@ fn what_cannot_be_understood_names_the_flag_or_the_file() {
             "--since: \"2026-13-01\"",
         ),
         ("evaluate booking.json --at x", "{}", "--at: \"x\""),
-        (
-            "credits import members.csv",
-            "account,credits\nbo\n",
-            "nothing of members.csv was imported:\n  line 2: ",
-        ),
     ];
     for (words, file, expect) in table {
         let refusal = command_from(words, file).unwrap_err();
         assert_eq!(refusal.exit, exit::USAGE);
         assert!(refusal.text.starts_with(expect), "{refusal}");
     }
-}
-
-/// The ledger finds what else is wrong, and reports everything together.
-#[test]
-fn the_problems_of_a_file_are_sent_with_what_could_be_read() {
-    let file = "account,credits,reference\nbo,x,r1\nal,2,r2\n\" \",1,r3\n";
-    let Ok(Command::Import { rows, problems, .. }) =
-        command_from("credits import members.csv", file)
-    else {
-        panic!("the ledger is asked");
-    };
-    let lines: Vec<u64> = problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [2, 4]);
-    let accounts: Vec<&str> = rows.iter().map(|row| row.account.as_str()).collect();
-    assert_eq!(accounts, ["bo", "al"]);
-    assert_eq!(rows[1].reference, "r2");
-    assert_ne!(rows[0].reference, "r1", "its content is not that of `r1`");
 }
 
 #[test]
@@ -426,7 +386,6 @@ fn the_log_has_the_words_of_the_command_line() {
         ("page", ""),
         ("credits grant", "bo@example.com 1"),
         ("credits revoke", "bo@example.com 1"),
-        ("credits import", "members.csv"),
         ("credits export", ""),
         ("credits list", "bo@example.com"),
         ("account show", "bo@example.com"),

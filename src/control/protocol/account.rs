@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::credits::ImportProblem;
+
 /// Changes to what rules may read; what is not named stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,14 +109,38 @@ pub struct ImportView {
     pub credits: u64,
     /// How many accounts the import opened.
     pub accounts_opened: usize,
-    /// Accounts whose tier or tags the file changed.
+    /// Accounts whose tier, tags, attributes or aliases the file changed.
     #[serde(default)]
     pub accounts_updated: usize,
+    /// How many commits the import is. A file of at most 50,000 rows is one commit. Of a file with
+    /// several, an account that more than one part opens or changes is counted in each part.
+    #[serde(default = "one_part")]
+    pub parts: usize,
+    /// What is wrong with the rows, if only that was asked for; only the first 1,000 problems.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ImportProblem>,
+    /// How many problems there are in total.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub problem_count: u64,
+    /// Rows that are imported although something about them may be wrong; only the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<ImportProblem>,
+    /// The columns of the file that were not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored_columns: Vec<String>,
     /// Opened accounts whose names are nearly those of other accounts; only the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub similar_names: Vec<SimilarNameView>,
     /// Whether nothing was written: the numbers say what an import would do.
     pub dry_run: bool,
+}
+
+fn one_part() -> usize {
+    1
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// An account name that may be a typing mistake.

@@ -1,5 +1,7 @@
 //! Credits that an operator gives or takes back, one by one or from a file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A grant of credits to an account.
@@ -57,6 +59,12 @@ pub struct ImportRow {
     /// The account's new tags; empty: the tags stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Further addresses that lead to the account from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Attributes of the account that get a new value; others stay as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What is wrong with one line of a file.

@@ -59,7 +59,7 @@ fn decide_alias(
 }
 
 /// Refuses an alias that leads to an account already, and one more than an account may have.
-fn check_alias_is_free(
+pub(super) fn check_alias_is_free(
     store: &dyn Store,
     account: &Account,
     alias: &Address,

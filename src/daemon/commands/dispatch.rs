@@ -1,5 +1,6 @@
 //! Assigns each command to the module that carries it out.
 
+use super::import::ImportMode;
 use super::{
     accounts, aliases, charges, credits, decisions, evaluate, export, import, ledger, members,
     parse, pause, review, statistics, unresolved,
@@ -30,7 +31,15 @@ pub fn run_command(
             rows,
             problems,
             dry_run,
-        } => import::import(store, stamp, (rows, problems), *dry_run),
+            check,
+        } => {
+            let mode = match (check, dry_run) {
+                (true, _) => ImportMode::Check,
+                (false, true) => ImportMode::DryRun,
+                (false, false) => ImportMode::Write,
+            };
+            import::import(store, stamp, (rows, problems), mode)
+        }
         Command::Grants { account } => credits::list_grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
         Command::AccountList {

@@ -60,6 +60,7 @@ fn export_row(store: &dyn Store, account: &Account, lot: &Lot) -> Result<ExportR
 
 #[cfg(test)]
 mod tests {
+    use super::super::import::ImportMode;
     use super::super::test_fixtures::{grant_credits, now, store_with_credits};
     use super::super::{credits, import, members};
     use super::*;
@@ -106,6 +107,8 @@ mod tests {
             reference: row.reference.clone(),
             tier: row.tier.clone(),
             tags: row.tags.clone(),
+            aliases: Vec::new(),
+            attributes: Default::default(),
         })
         .collect()
     }
@@ -151,7 +154,7 @@ mod tests {
         let mut other = MemoryStore::new();
         for (granted, described) in [(3, 1), (0, 0)] {
             let Ok(CommandResult::Import(done)) =
-                import::import(&mut other, now(), (&rows, &[]), false)
+                import::import(&mut other, now(), (&rows, &[]), ImportMode::Write)
             else {
                 panic!("it is imported");
             };
@@ -161,7 +164,8 @@ mod tests {
         // To the ledger that it came from, a grant that is partly spent is a different grant.
         let mut club = club;
         let head = club.head();
-        let refusal = import::import(&mut club, now(), (&rows, &[]), false).expect_err("not again");
+        let refusal = import::import(&mut club, now(), (&rows, &[]), ImportMode::Write)
+            .expect_err("not again");
         assert!(refusal.text.contains("\"g1\" was used"), "{refusal}");
         assert_eq!(club.head(), head);
     }
@@ -177,6 +181,8 @@ mod tests {
             reference: format!("r{line}"),
             tier: (!tier.is_empty()).then(|| tier.to_owned()),
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            aliases: Vec::new(),
+            attributes: Default::default(),
         };
         let rows = [
             (
@@ -199,7 +205,7 @@ mod tests {
         ];
         for (rows, expect) in rows {
             let mut store = MemoryStore::new();
-            let done = import::import(&mut store, now(), (&rows, &[]), false);
+            let done = import::import(&mut store, now(), (&rows, &[]), ImportMode::Write);
             match (done, expect) {
                 (Ok(_), None) => {
                     let view = export_all(&store);

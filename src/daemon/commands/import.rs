@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::credits::{check_same_grant, expiry_facts, find_grant_record, to_grant_fact};
-use super::{members, parse, similar_names};
+use super::{aliases, members, parse, similar_names};
 use crate::control::protocol::account::{ImportView, SimilarNameView};
 use crate::control::protocol::credits::{ImportProblem, ImportRow};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
-use crate::domain::account::Account;
+use crate::domain::account::{Account, MAX_ALIASES};
 use crate::domain::fact::{AccountFact, Fact, MAX_FACTS};
 use crate::domain::grant::{GrantKind, GrantRecord};
-use crate::domain::id::{AccountId, Reference};
+use crate::domain::id::{AccountId, Address, Reference};
 use crate::domain::lot::LotTerms;
 use crate::domain::time::Time;
 use crate::store::port::Store;
@@ -22,13 +22,24 @@ const MAX_PROBLEMS: usize = 1_000;
 /// Most names shown that are nearly those of other accounts.
 const MAX_SIMILAR: usize = 20;
 
+/// What is done with the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportMode {
+    /// They are imported.
+    Write,
+    /// Nothing is written.
+    DryRun,
+    /// Nothing is written, and problems are returned instead of refusing the rows.
+    Check,
+}
+
 /// Imports all rows or none. `problems` are those that the file showed before; with any, nothing is
 /// imported. A refusal lists everything that is wrong with every row, with its line.
 pub fn import(
     store: &mut dyn Store,
     stamp: impl Into<Stamp>,
     (rows, problems): (&[ImportRow], &[ImportProblem]),
-    dry_run: bool,
+    mode: ImportMode,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
     let now = stamp.at;
@@ -40,13 +51,13 @@ pub fn import(
         )));
     }
     let ((view, is_written), _) = transact(store, &stamp, |store| {
-        let mut builder = ImportBuilder::new(store, now, rows.len(), dry_run);
+        let mut builder = ImportBuilder::new(store, now, rows.len(), mode);
         builder.problems = problems.to_vec();
         for row in rows {
             builder.add_row(row);
         }
         let (mut facts, view) = builder.finish()?;
-        if dry_run {
+        if mode != ImportMode::Write {
             facts.clear();
         }
         let is_written = !facts.is_empty();
@@ -69,19 +80,31 @@ struct ImportBuilder<'a> {
     opened_accounts: BTreeSet<AccountId>,
     /// Accounts whose expired lots are already written off among the facts.
     written_off_accounts: BTreeSet<AccountId>,
-    attributes: BTreeMap<AccountId, RowAttributes>,
+    details: BTreeMap<AccountId, RowDetails>,
+    /// The account that each new alias leads to, and its line.
+    new_aliases: BTreeMap<Address, (AccountId, u64)>,
+    mode: ImportMode,
     view: ImportView,
 }
 
-/// The tier and tags that the rows of one account give, and the line of each.
+/// What the rows of one account say about it, and the line of each.
 #[derive(Default)]
-struct RowAttributes {
+struct RowDetails {
     tier: Option<(String, u64)>,
     tags: Option<(BTreeSet<String>, u64)>,
+    attributes: BTreeMap<String, (String, u64)>,
+}
+
+/// What one row says about its account.
+struct AccountDetails {
+    tier: Option<String>,
+    tags: Option<BTreeSet<String>>,
+    attributes: BTreeMap<String, String>,
+    aliases: Vec<Address>,
 }
 
 impl<'a> ImportBuilder<'a> {
-    fn new(store: &'a dyn Store, now: Time, rows: usize, dry_run: bool) -> Self {
+    fn new(store: &'a dyn Store, now: Time, rows: usize, mode: ImportMode) -> Self {
         Self {
             store,
             now,
@@ -90,7 +113,9 @@ impl<'a> ImportBuilder<'a> {
             line_of_reference: BTreeMap::new(),
             opened_accounts: BTreeSet::new(),
             written_off_accounts: BTreeSet::new(),
-            attributes: BTreeMap::new(),
+            details: BTreeMap::new(),
+            new_aliases: BTreeMap::new(),
+            mode,
             view: ImportView {
                 schema: SCHEMA,
                 rows,
@@ -99,8 +124,13 @@ impl<'a> ImportBuilder<'a> {
                 credits: 0,
                 accounts_opened: 0,
                 accounts_updated: 0,
+                parts: 1,
+                problems: Vec::new(),
+                problem_count: 0,
+                doubtful: Vec::new(),
+                ignored_columns: Vec::new(),
                 similar_names: Vec::new(),
-                dry_run,
+                dry_run: mode != ImportMode::Write,
             },
         }
     }
@@ -120,13 +150,13 @@ impl<'a> ImportBuilder<'a> {
     /// problem ends this.
     fn check_and_add(&mut self, row: &ImportRow, problems: &mut RowProblems) {
         let account = problems.keep(self.resolve_account(&row.account));
-        let attributes = problems.keep_attributes(row);
+        let details = problems.keep_details(row);
         let grant = match &account {
             Some(account) if row.credits > 0 => self.parse_grant(account.clone(), row, problems),
             Some(_) | None => None,
         };
-        if let (Some(account), Some(attributes)) = (&account, attributes) {
-            problems.keep(self.record_attributes(account, attributes, row.line));
+        if let (Some(account), Some(details)) = (&account, details) {
+            self.record_details(account, details, row.line, problems);
         }
         if !problems.0.is_empty() {
             return;
@@ -231,59 +261,167 @@ impl<'a> ImportBuilder<'a> {
         self.store.account(id).map_err(|e| parse::store_failed(&e))
     }
 
-    /// Collects tier and tags. All rows of an account have to agree.
-    fn record_attributes(
+    /// Collects what rows say about their accounts. All rows of an account have to agree.
+    fn record_details(
         &mut self,
         account: &AccountId,
-        (tier, tags): (Option<String>, Option<BTreeSet<String>>),
+        details: AccountDetails,
         row_line: u64,
-    ) -> Result<(), Refusal> {
-        let contradicts = |what: &str, line: u64| {
-            parse::usage(format!("line {line} gives {account} another {what}"))
+        problems: &mut RowProblems,
+    ) {
+        let known = self.details.entry(account.clone()).or_default();
+        let mut contradicts = |what: &str, line: u64| {
+            problems
+                .0
+                .push(format!("line {line} gives {account} another {what}"));
         };
-        let attributes = self.attributes.entry(account.clone()).or_default();
-        if let Some(tier) = tier {
-            match &attributes.tier {
-                Some((other, line)) if *other != tier => return Err(contradicts("tier", *line)),
+        if let Some(tier) = details.tier {
+            match &known.tier {
+                Some((other, line)) if *other != tier => contradicts("tier", *line),
                 Some(_) => {}
-                None => attributes.tier = Some((tier, row_line)),
+                None => known.tier = Some((tier, row_line)),
             }
         }
-        if let Some(tags) = tags {
-            match &attributes.tags {
-                Some((other, line)) if *other != tags => {
-                    return Err(contradicts("list of tags", *line));
+        if let Some(tags) = details.tags {
+            match &known.tags {
+                Some((other, line)) if *other != tags => contradicts("list of tags", *line),
+                Some(_) => {}
+                None => known.tags = Some((tags, row_line)),
+            }
+        }
+        for (name, value) in details.attributes {
+            match known.attributes.get(&name) {
+                Some((other, line)) if *other != value => {
+                    contradicts(&format!("attribute {name}"), *line);
                 }
                 Some(_) => {}
-                None => attributes.tags = Some((tags, row_line)),
+                None => drop(known.attributes.insert(name, (value, row_line))),
+            }
+        }
+        for alias in details.aliases {
+            problems.keep(self.record_alias(account, alias, row_line));
+        }
+    }
+
+    /// Collects an alias that does not lead to the account yet.
+    fn record_alias(
+        &mut self,
+        account: &AccountId,
+        alias: Address,
+        row_line: u64,
+    ) -> Result<(), Refusal> {
+        if AccountId::from(&alias) == *account {
+            return Ok(());
+        }
+        if let Some((other, line)) = self.new_aliases.get(&alias) {
+            if other == account {
+                return Ok(());
+            }
+            return Err(parse::usage(format!(
+                "line {line} gives the alias {alias} to {other}"
+            )));
+        }
+        let stored = self.read_account(account)?;
+        let account_or_new = stored.unwrap_or_else(|| Account::new(account.clone(), self.now));
+        if account_or_new.aliases.contains(&alias) {
+            return Ok(());
+        }
+        aliases::check_alias_is_free(self.store, &account_or_new, &alias)?;
+        self.new_aliases.insert(alias, (account.clone(), row_line));
+        Ok(())
+    }
+
+    /// Finds new aliases that are the names of accounts which other rows open, and accounts with too
+    /// many aliases.
+    fn check_new_aliases(&mut self) -> Result<(), Refusal> {
+        let mut counts: BTreeMap<&AccountId, (usize, u64)> = BTreeMap::new();
+        for (alias, (account, line)) in &self.new_aliases {
+            if self.opened_accounts.contains(&AccountId::from(alias)) {
+                self.problems.push(ImportProblem {
+                    line: *line,
+                    text: format!(
+                        "the alias {alias} is the name of another account that this file opens"
+                    ),
+                });
+            }
+            let count = counts.entry(account).or_insert((0, *line));
+            count.0 += 1;
+        }
+        for (account, (count, line)) in counts {
+            let there = self.store.account(account);
+            let there = there.map_err(|e| parse::store_failed(&e))?;
+            let all = count + there.map_or(0, |there| there.aliases.len());
+            if all > MAX_ALIASES {
+                self.problems.push(ImportProblem {
+                    line,
+                    text: format!(
+                        "an account has at most {MAX_ALIASES} aliases, and {account} would have \
+                         {all}"
+                    ),
+                });
             }
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(Vec<Fact>, ImportView), Refusal> {
-        if !self.problems.is_empty() {
-            return Err(refuse_problems(self.problems));
-        }
-        // These facts come after the grants, because the grants open the accounts.
-        for (id, attributes) in std::mem::take(&mut self.attributes) {
+    /// Returns the facts that give accounts another tier, other tags or other attributes, and counts
+    /// the accounts that change.
+    fn describe_accounts(&mut self) -> Result<Vec<Fact>, Refusal> {
+        let mut facts = Vec::new();
+        let mut updated: BTreeSet<AccountId> = self
+            .new_aliases
+            .values()
+            .map(|(account, _)| account.clone())
+            .collect();
+        for (id, details) in std::mem::take(&mut self.details) {
             let stored = self.read_account(&id)?;
             let account = stored.unwrap_or_else(|| Account::new(id, self.now));
+            let mut attributes = account.attributes.clone();
+            let first_line = details.attributes.values().map(|(_, line)| *line).min();
+            let new = details.attributes.into_iter();
+            attributes.extend(new.map(|(name, (value, _))| (name, value)));
+            if let (Err(refusal), Some(line)) =
+                (members::bounded_attributes(&attributes), first_line)
+            {
+                self.problems.push(ImportProblem {
+                    line,
+                    text: refusal.text,
+                });
+            }
             let changed = Account {
-                tier: attributes
-                    .tier
-                    .map(|(tier, _)| tier)
-                    .or(account.tier.clone()),
-                tags: attributes
-                    .tags
-                    .map_or(account.tags.clone(), |(tags, _)| tags),
+                tier: details.tier.map(|(tier, _)| tier).or(account.tier.clone()),
+                tags: details.tags.map_or(account.tags.clone(), |(tags, _)| tags),
+                attributes,
                 ..account.clone()
             };
             if changed != account {
-                self.view.accounts_updated += 1;
-                self.facts.push(members::to_described_fact(&changed));
+                updated.insert(changed.id.clone());
+                facts.push(members::to_described_fact(&changed));
             }
         }
+        self.view.accounts_updated = updated.len();
+        Ok(facts)
+    }
+
+    fn finish(mut self) -> Result<(Vec<Fact>, ImportView), Refusal> {
+        let described = self.describe_accounts()?;
+        self.check_new_aliases()?;
+        if !self.problems.is_empty() && self.mode != ImportMode::Check {
+            return Err(refuse_problems(self.problems));
+        }
+        // These facts come after the grants, because the grants open the accounts.
+        self.facts.extend(described);
+        let added = self.new_aliases.iter();
+        self.facts.extend(added.map(|(alias, (account, _))| {
+            Fact::Account(AccountFact::AliasAdded {
+                account: account.clone(),
+                alias: alias.clone(),
+            })
+        }));
+        self.problems.sort_by_key(|problem| problem.line);
+        self.view.problem_count = self.problems.len() as u64;
+        self.problems.truncate(MAX_PROBLEMS);
+        self.view.problems = std::mem::take(&mut self.problems);
         self.view.accounts_opened = self.opened_accounts.len();
         let similar =
             similar_names::find_similar_names(self.store, &self.opened_accounts, MAX_SIMILAR)?;
@@ -318,19 +456,31 @@ impl RowProblems {
         result.map_err(|refusal| self.0.push(refusal.text)).ok()
     }
 
-    /// Returns the tier and the tags of a row, as far as it has any.
-    fn keep_attributes(
-        &mut self,
-        row: &ImportRow,
-    ) -> Option<(Option<String>, Option<BTreeSet<String>>)> {
+    /// Returns what a row says about its account.
+    fn keep_details(&mut self, row: &ImportRow) -> Option<AccountDetails> {
         let tier = row.tier.as_deref();
         let tier = tier.map(|tier| members::parse_word("the tier", tier));
         let tier = self.keep(tier.transpose());
         let tags = row.tags.iter();
         let tags = tags.map(|tag| members::parse_word("the tag", tag));
         let tags: Result<BTreeSet<String>, Refusal> = tags.collect();
-        let tags = self.keep(tags.and_then(members::bounded_tags))?;
-        Some((tier?, (!tags.is_empty()).then_some(tags)))
+        let tags = self.keep(tags.and_then(members::bounded_tags));
+        let attributes = row.attributes.iter().map(|(name, value)| {
+            let word = members::parse_word("the attribute", name)?;
+            Ok((word, members::parse_attribute_value(name, value)?))
+        });
+        let attributes = attributes.collect::<Result<BTreeMap<String, String>, Refusal>>();
+        let attributes = self.keep(attributes);
+        let aliases = row.aliases.iter().map(|alias| {
+            Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))
+        });
+        let aliases = self.keep(aliases.collect::<Result<Vec<Address>, Refusal>>());
+        Some(AccountDetails {
+            tier: tier?,
+            tags: tags.map(|tags| (!tags.is_empty()).then_some(tags))?,
+            attributes: attributes?,
+            aliases: aliases?,
+        })
     }
 }
 
@@ -349,6 +499,8 @@ mod tests {
             reference: format!("row-{line}"),
             tier: Some("gold".to_owned()),
             tags: Vec::new(),
+            aliases: Vec::new(),
+            attributes: BTreeMap::new(),
         }
     }
 
@@ -362,8 +514,12 @@ mod tests {
             row(3, "cy@example.com", 1),
             row(4, "bo@example.com", 1),
         ];
-        for (dry_run, near) in [(true, 1), (false, 1), (false, 0)] {
-            let Ok(CommandResult::Import(view)) = import(&mut store, now(), (&rows, &[]), dry_run)
+        for (mode, near) in [
+            (ImportMode::DryRun, 1),
+            (ImportMode::Write, 1),
+            (ImportMode::Write, 0),
+        ] {
+            let Ok(CommandResult::Import(view)) = import(&mut store, now(), (&rows, &[]), mode)
             else {
                 panic!("it is imported");
             };
@@ -386,7 +542,8 @@ mod tests {
             row(6, "cy@example.com", 0),
         ];
         for (round, opened) in [(1, 2), (2, 0)] {
-            let Ok(CommandResult::Import(view)) = import(&mut store, now(), (&rows, &[]), false)
+            let Ok(CommandResult::Import(view)) =
+                import(&mut store, now(), (&rows, &[]), ImportMode::Write)
             else {
                 panic!("round {round}");
             };
@@ -426,7 +583,7 @@ mod tests {
             text: "\"x\" is not a number".to_owned(),
         }];
         let before = store.head().seq;
-        let refusal = import(&mut store, now(), (&rows, &problems), false).unwrap_err();
+        let refusal = import(&mut store, now(), (&rows, &problems), ImportMode::Write).unwrap_err();
         let lines: Vec<&str> = refusal.text.lines().collect();
         let expect = [
             "nothing was imported:",
@@ -442,7 +599,7 @@ mod tests {
         assert_eq!(store.head().seq, before);
         // A file that has problems of its own is refused although all of its rows are good.
         let rows = [row(5, "di@example.com", 1)];
-        import(&mut store, now(), (&rows, &problems), false).unwrap_err();
+        import(&mut store, now(), (&rows, &problems), ImportMode::Write).unwrap_err();
         assert_eq!(store.head().seq, before);
     }
 }

@@ -107,13 +107,18 @@ fn changed_attributes(
             parse_attribute_value(name, value)?,
         );
     }
+    bounded_attributes(&attributes)?;
+    Ok(attributes)
+}
+
+pub(super) fn bounded_attributes(attributes: &BTreeMap<String, String>) -> Result<(), Refusal> {
     if attributes.len() > MAX_ATTRIBUTES {
         return Err(parse::usage(format!(
             "an account has at most {MAX_ATTRIBUTES} attributes, and would have {}",
             attributes.len()
         )));
     }
-    Ok(attributes)
+    Ok(())
 }
 
 /// Checks a tier, a tag or an attribute name from a file or the command line.
@@ -146,7 +151,7 @@ pub(super) fn bounded_tags(tags: BTreeSet<String>) -> Result<BTreeSet<String>, R
     Ok(tags)
 }
 
-fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
+pub(super) fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
     let value = value.trim();
     if value.chars().count() > MAX_VALUE {
         return Err(parse::usage(format!(

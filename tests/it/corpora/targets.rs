@@ -5,8 +5,9 @@
 mod expression;
 mod wire;
 
+use std::collections::BTreeSet;
+
 use maitred::calcom::api_call::ApiAnswer;
-use maitred::cli::csv;
 use maitred::config::diagnostic::Severity;
 use maitred::config::parse;
 use maitred::control::api::answer::{HttpRefusal, read_refusal, read_result, write_answer};
@@ -20,6 +21,7 @@ use maitred::domain::fact::Commit;
 use maitred::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
+use maitred::spreadsheet::rows::{ReadOptions, RowReader};
 use maitred::store::clean_shutdown_marker::AppliedCommit;
 use maitred::store::codec::fact;
 use maitred::store::log::line::{self, Hash, LedgerId, OLDEST_FORMAT};
@@ -124,26 +126,35 @@ fn config(bytes: &[u8]) {
 
 /// Tests a file for `credits import`.
 fn csv_import(bytes: &[u8]) {
-    match csv::parse(bytes, chrono_tz::Tz::UTC) {
-        Ok(rows) => {
-            assert!((1..=csv::MAX_ROWS).contains(&rows.len()));
-            let mut references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
-            references.sort_unstable();
-            references.dedup();
-            assert_eq!(references.len(), rows.len(), "each row has its own");
-            for row in &rows {
-                // A row without credits opens the account.
-                assert!(!row.account.is_empty(), "{row:?}");
-                assert_eq!(row.account, row.account.to_lowercase());
-            }
-        }
+    let mut reader = match RowReader::open(bytes, &ReadOptions::default()) {
+        Ok(reader) => reader,
         Err(bad) => {
-            assert!(!bad.problems.is_empty(), "a reason");
-            let text = bad.describe(std::path::Path::new("file.csv"));
-            let odd = |c: char| c.is_control() && c != '\n';
-            assert!(!text.contains(odd), "{text:?}");
+            assert!(!bad.is_empty(), "a reason");
+            return assert_printable(&bad.describe("file.csv"));
         }
+    };
+    let has_references = reader.has_references();
+    let mut references = BTreeSet::new();
+    let mut last_line = 1;
+    while let Ok(Some(row)) = reader.next() {
+        assert!(row.line > last_line, "{row:?}");
+        last_line = row.line;
+        row.problems.iter().for_each(|text| assert_printable(text));
+        let Some(read) = row.row else {
+            assert!(!row.problems.is_empty(), "a reason");
+            continue;
+        };
+        // A row without credits opens the account.
+        assert!(!read.account.is_empty(), "{read:?}");
+        assert_eq!(read.account, read.account.to_lowercase());
+        let is_new = references.insert(read.reference);
+        assert!(is_new || has_references, "each row has its own");
     }
+}
+
+fn assert_printable(text: &str) {
+    let odd = |c: char| c.is_control() && c != '\n';
+    assert!(!text.contains(odd), "{text:?}");
 }
 
 /// The ledger before the first command: bo has 10 credits and has spent one on `abc`.

@@ -81,8 +81,11 @@ fn a_command_survives_the_way_as_a_request() {
                 reference: odd,
                 tier: None,
                 tags: Vec::new(),
+                aliases: Vec::new(),
+                attributes: Default::default(),
             }],
             dry_run: true,
+            check: false,
         },
     ];
     for command in commands {
