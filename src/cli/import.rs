@@ -107,9 +107,8 @@ impl Ledger<'_> {
         report: &dyn Fn(Progress),
     ) -> Result<CommandResult, Refusal> {
         match &mut self.target {
-            Target::Daemon(socket) => {
-                client::send_command(socket, command, self.actor.as_deref()).map_err(ClientError::into_refusal)
-            }
+            Target::Daemon(socket) => client::send_command(socket, command, self.actor.as_deref())
+                .map_err(ClientError::into_refusal),
             Target::Store(session) => session.run(&command),
             Target::Unknown => self.run_first(command, report),
         }
@@ -139,7 +138,10 @@ impl Ledger<'_> {
             check: false,
         };
         let clock = &self.context.clock;
-        let session = StoreSession::open(self.config, clock, &needs, self.actor.clone(), &mut |p| report(p))?;
+        let session =
+            StoreSession::open(self.config, clock, &needs, self.actor.clone(), &mut |p| {
+                report(p)
+            })?;
         let mut session = Box::new(session);
         let result = session.run(&command);
         self.target = Target::Store(session);
