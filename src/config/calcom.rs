@@ -214,7 +214,7 @@ fn complete(
     }
 }
 
-fn host_to_json(host: &HostKey) -> Value {
+pub(super) fn host_to_json(host: &HostKey) -> Value {
     match host {
         HostKey::Id(id) => id.0.into(),
         HostKey::Address(address) => address.as_str().into(),
@@ -252,7 +252,11 @@ fn read_base_url(
     None
 }
 
-fn read_hosts(list: &TomlValue<'_>, report: &mut DiagnosticCollector<'_>) -> Vec<HostKey> {
+/// Reads a list of hosts: numbers and addresses.
+pub(super) fn read_hosts(
+    list: &TomlValue<'_>,
+    report: &mut DiagnosticCollector<'_>,
+) -> Vec<HostKey> {
     let mut hosts = Vec::new();
     for item in list.list("[42, \"bo@example.com\"]", report) {
         let Some(host) = read_host(&item, report) else {

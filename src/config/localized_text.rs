@@ -75,6 +75,11 @@ pub(super) const REASONS: Section<Config> = Section {
         ),
         reason("over-cap", NOT_ACCEPTED, &ReasonText(ReasonCode::OverCap)),
         reason(
+            "host-full",
+            "\"No more bookings are taken on that day. Please choose another time.\"",
+            &ReasonText(ReasonCode::HostFull),
+        ),
+        reason(
             "unanswered",
             "\"Your request was not answered in time. Please choose another time.\"",
             &ReasonText(ReasonCode::Unanswered),

@@ -5,7 +5,7 @@
 //!
 //! Every key is a row (`key`), and every section has its rows in a file: `calcom`, `schedule`,
 //! `store_and_control`, `metrics`, `page`, `dead_man`, `limits`, `global_policy`, `lookup`, `notify`,
-//! `rule`, `localized_text` (reasons), and for a gate `gate`, `criteria` and `refund_policy`.
+//! `rule`, `shared_cap`, `localized_text` (reasons), and for a gate `gate`, `criteria` and `refund_policy`.
 //! `schema` lists the sections. From the rows come the reading (`parse`), `config.toml` and
 //! `docs/config.md` (`documentation`), the hash of the policy (`policy_hash`), and what
 //! `maitred config show` prints. `value_type` has the types of values.
@@ -59,6 +59,7 @@ mod reader;
 mod refund_policy;
 mod schedule;
 mod secret_detection;
+mod shared_cap;
 mod store_and_control;
 mod string_spans;
 mod time_window;

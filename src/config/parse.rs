@@ -11,7 +11,7 @@ use super::key::{ReadContext, Section};
 use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable};
-use super::{api_key_check, check, gate, lookup, notify, policy_hash, rule, schema};
+use super::{api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 
 /// Sections that other sections have replaced.
@@ -22,7 +22,7 @@ const RENAMED: [RenamedKey; 1] = [RenamedKey {
 }];
 
 /// The sections that can stand several times.
-const LISTS: [&str; 4] = ["notify", "lookup", "rule", "gate"];
+const LISTS: [&str; 5] = ["notify", "lookup", "rule", "gate", "cap"];
 
 /// The most syntax errors that are reported: one mistake often causes more errors in the text after
 /// it.
@@ -163,6 +163,11 @@ fn read_lists(
         let context = ReadContext::new(base, &config.policy.global);
         config.policy.gates = gate::read_list(&list, &context, report);
     }
+    if let Some(list) = top.get("cap", report) {
+        let context = ReadContext::new(base, &global);
+        let gates = &config.policy.gates;
+        config.policy.global.shared_caps = shared_cap::read_list(&list, gates, &context, report);
+    }
     read_misnamed_lists(top, &global, base, report);
 }
 
@@ -186,6 +191,9 @@ fn read_misnamed_lists(
     }
     for list in top.further_values("gate") {
         gate::read_list(&list, &context, report);
+    }
+    for list in top.further_values("cap") {
+        shared_cap::read_list(&list, &[], &context, report);
     }
 }
 

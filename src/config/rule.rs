@@ -214,6 +214,7 @@ mod tests {
             Some(("global", key)) => format!("[global]\n{key} = {value}\n{GATE}"),
             Some(("gate", "rule")) => format!("{GATE}[[gate.rule]]\n{rule}"),
             Some(("gate", key)) => format!("{GATE}{key} = {value}\n"),
+            None if key == "cap" => format!("{GATE}{value}"),
             Some(_) | None => format!("[[rule]]\n{rule}{GATE}"),
         };
         let loaded = parse(&text, "config.toml");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     /// Returns a value that switches a rule on. A new key needs a value here.
-    fn example(key: &str) -> &'static str {
+    fn example(key: &str, rule: &str) -> &'static str {
         match key.rsplit('.').next() {
             Some("block" | "allow") => "['@example.com']",
             Some("requests-per-day") => "3",
@@ -233,6 +234,10 @@ mod tests {
             Some("hours") => "[{ weekdays = ['mon-fri'] }]",
             Some("caps") => "[{ at-most = 1, per = 'day' }]",
             Some("rule") => "",
+            Some("cap") if rule == "host-caps" => {
+                "[[cap]]\nname = 'calm'\nat-most = 1\nper = 'day'\neach = 'host'\n"
+            }
+            Some("cap") => "[[cap]]\nname = 'few'\nat-most = 1\nper = 'day'\n",
             Some("cost") => "{ per-guest = 1 }",
             Some("prices") => "[{ cost = { cel = '1 + size(booking.guests)' } }]",
             Some(_) | None => panic!("there is no example of {key}"),
@@ -250,7 +255,7 @@ mod tests {
                 continue;
             };
             for key in keys {
-                let policy = policy_with(key, example(key));
+                let policy = policy_with(key, example(key, rule.name));
                 assert!(rule.is_on(&policy.global, &policy.gates[0]), "{key}");
             }
             assert!(!rule.is_on(&plain.global, &plain.gates[0]), "{}", rule.name);

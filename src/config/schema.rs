@@ -10,7 +10,7 @@ use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
     calcom, dead_man, gate, global_policy, limits, localized_text, lookup, metrics, notify, page,
-    rule, schedule,
+    rule, schedule, shared_cap,
 };
 use crate::domain::lookup::LookupSource;
 use crate::domain::notification::target::{NotifyTransport, PostUrl};
@@ -41,6 +41,7 @@ pub(super) fn documentation() -> Vec<SectionDoc> {
     sections.extend(reasons);
     sections.push(gate::SECTION.documentation());
     sections.push(rule_of_gate());
+    sections.push(shared_cap::SECTION.documentation());
     sections
 }
 
@@ -134,5 +135,6 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     settings.extend(lookup::settings(&config.lookups, &config.policy.global));
     settings.extend(rule::settings("rule", &config.policy.global.rules));
     settings.extend(gate::settings(&mut config.policy.gates));
+    settings.extend(shared_cap::settings(&config.policy.global.shared_caps));
     settings
 }

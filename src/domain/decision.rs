@@ -79,6 +79,8 @@ pub enum ReasonCode {
     OutsideHours,
     /// The member has as many bookings as a cap allows.
     OverCap,
+    /// The host has as many bookings as a cap allows.
+    HostFull,
     /// One of the operator's own rules is not met.
     RuleNotMet,
     /// One of the operator's own rules could not be evaluated.
@@ -108,7 +110,7 @@ pub enum ReasonCode {
 }
 
 /// All codes, in the order of the declaration.
-pub const REASON_CODES: [ReasonCode; 44] = [
+pub const REASON_CODES: [ReasonCode; 45] = [
     ReasonCode::Ungated,
     ReasonCode::ForeignHost,
     ReasonCode::NoEventType,
@@ -140,6 +142,7 @@ pub const REASON_CODES: [ReasonCode; 44] = [
     ReasonCode::NoticeTooLong,
     ReasonCode::OutsideHours,
     ReasonCode::OverCap,
+    ReasonCode::HostFull,
     ReasonCode::RuleNotMet,
     ReasonCode::RuleFailed,
     ReasonCode::LookupFailed,
@@ -190,6 +193,7 @@ impl ReasonCode {
             Self::NoticeTooLong => "notice-too-long",
             Self::OutsideHours => "outside-hours",
             Self::OverCap => "over-cap",
+            Self::HostFull => "host-full",
             Self::RuleNotMet => "rule",
             Self::RuleFailed => "rule-failed",
             Self::LookupFailed => "lookup-failed",

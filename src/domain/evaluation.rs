@@ -6,6 +6,7 @@ mod booker_message;
 pub mod booker_rules;
 pub mod built_in_rule;
 pub mod calendar_rules;
+pub mod cap_rules;
 mod credit_rule;
 mod custom_rules;
 mod decide;
@@ -32,6 +33,7 @@ use super::criteria::on_violation::OnViolation;
 use super::criteria::price::PriceFailure;
 use super::decision::{Credits, Decision, Finding, Reason, ReasonCode};
 use super::gate::{Gate, PriceInput};
+use super::host_bookings::HostBookings;
 use super::host_schedule::Overlap;
 use super::id::{AccountId, Address};
 use super::refund_policy::OnReschedule;
@@ -64,6 +66,9 @@ pub struct EvaluationInput<'a> {
     /// The member's bookings that are held or charged: those from before this plan, and those that
     /// this plan confirms.
     pub counted_bookings: [&'a [CountedBooking]; 2],
+    /// The bookings of the hosts that shared caps limit: those that are accepted, and those that
+    /// are being confirmed.
+    pub host_bookings: &'a HostBookings,
     /// How many requests the booker made earlier on the same day.
     pub prior_request_count: u32,
     /// Whether the booker was already told on that day that these requests are too many.

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::account::Account;
 use super::booking::{Answer, Booking, EventType};
+use super::criteria::cap::SharedCap;
 use super::criteria::gate_criteria::Criteria;
 use super::criteria::global_policy::GlobalPolicy;
 use super::criteria::on_violation::OnViolation;
@@ -158,6 +159,11 @@ impl fmt::Display for DeclineLimit {
 }
 
 impl Policy {
+    /// Returns true if any cap counts the bookings of hosts.
+    pub fn has_host_caps(&self) -> bool {
+        self.global.shared_caps.iter().any(SharedCap::is_for_hosts)
+    }
+
     /// Returns the gate that guards the booking's event type.
     pub fn gate(&self, booking: &Booking) -> Option<&Gate> {
         self.gates

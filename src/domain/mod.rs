@@ -14,6 +14,7 @@ pub mod evaluation;
 pub mod expected;
 pub mod fact;
 pub mod gate;
+pub mod host_bookings;
 pub mod host_schedule;
 pub mod id;
 pub mod intent;

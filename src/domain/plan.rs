@@ -25,6 +25,7 @@ use super::evaluation::{Evaluation, EvaluationInput, evaluate};
 use super::expected::Expected;
 use super::fact::Fact;
 use super::gate::{Gate, Policy};
+use super::host_bookings::HostBookings;
 use super::host_schedule::HostSchedule;
 use super::id::{AccountId, Address, BookingUid, RequestId};
 use super::lot::Purpose;
@@ -33,7 +34,7 @@ use super::request_grouping::{RequestGroup, group_requests};
 use super::snapshot::{CountedBooking, PriorRequest, Snapshot};
 use super::time::{Time, truncate_to_millis};
 use super::unresolved::UnresolvedCode;
-use initial_schedule::initial_host_schedule;
+use initial_schedule::{initial_host_bookings, initial_host_schedule};
 use record::dated_reasons;
 use skip_reason::SkipReason;
 use unsettled::{carriable_charges, waiting_bookings};
@@ -217,6 +218,8 @@ struct Planner<'a> {
     /// Pending bookings that wait, or are left, beyond this pass.
     waiting_bookings: BTreeSet<&'a BookingUid>,
     host_schedule: HostSchedule,
+    /// The bookings of hosts; empty if no cap counts them.
+    host_bookings: HostBookings,
     remaining_sends: usize,
     remaining_declines: usize,
     /// Open intents, by request id and by series, because one call answers a whole series.
@@ -258,6 +261,7 @@ impl<'a> Planner<'a> {
             carriable_charges: carriable_charges(snapshot),
             waiting_bookings: waiting_bookings(snapshot),
             host_schedule: initial_host_schedule(snapshot, &open_intents),
+            host_bookings: initial_host_bookings(snapshot, policy, &open_intents),
             remaining_sends: policy.limits.requests_per_pass,
             remaining_declines: policy
                 .limits

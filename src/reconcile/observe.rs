@@ -4,6 +4,7 @@
 mod accepted_bookings;
 mod begin_snapshot;
 mod hidden_predecessors;
+mod host_cap_periods;
 mod intents;
 mod lookups;
 mod pass_cache;
@@ -35,6 +36,7 @@ use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedBooking;
 use accepted_bookings::load_accepted_bookings;
 use begin_snapshot::begin_snapshot;
+use host_cap_periods::HostCapPeriods;
 use lookups::run_lookups;
 use pending_list::PendingListEnd;
 use pins::check_pins;
@@ -148,9 +150,11 @@ async fn plan_requests(
         return Ok((draft, 0));
     };
     let hosts = hosts_by_address(session.me(ports).await?, policy, snapshot);
-    let window = widen_by_buffers(window, &snapshot.buffers);
+    let periods = HostCapPeriods::of(policy, snapshot);
+    let window = periods.widen(widen_by_buffers(window, &snapshot.buffers));
+    let hosts = (&hosts, &periods);
     let deferred_requests =
-        load_accepted_bookings(ports, snapshot, &hosts, window, problems).await?;
+        load_accepted_bookings(ports, snapshot, hosts, window, problems).await?;
     let deferred_count = draft.count_decided(&deferred_requests);
     snapshot.clock_skewed |= clock_is_off(ports);
     Ok((plan(snapshot, policy), deferred_count))

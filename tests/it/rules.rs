@@ -3,6 +3,7 @@
 //! requests; these tests cover what observing gathers.
 
 mod criteria;
+mod host_caps;
 mod lookups;
 mod pins;
 mod prices;

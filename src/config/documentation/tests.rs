@@ -92,6 +92,10 @@ event-types = ['book-club', 77]
 [[gate.rule]]
 name = 'a-day-ahead'
 require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
+[[cap]]
+name = 'calm-days'
+at-most = 5
+per = 'day'
 ";
     let mut expect = parse(required_keys_only, "config.toml")
         .expect("it is right")

@@ -150,6 +150,7 @@ fn unrecorded_input(
         }
         RuleInput::TimeZone => zone(),
         RuleInput::BookingCounts => zone().filter(|_| has_calendar_caps(gated_request)),
+        RuleInput::HostBookings => Some("the bookings of the host"),
         RuleInput::Lookups => Some("the answers of other systems"),
         RuleInput::Price => return unrecorded_price_input(gated_request),
     };
@@ -189,7 +190,12 @@ fn unrecorded_zone(gated_request: &GatedRequest<'_>) -> Option<&'static str> {
 fn has_calendar_caps(gated_request: &GatedRequest<'_>) -> bool {
     let global_caps = &gated_request.policy.global.caps;
     let mut caps = global_caps.iter().chain(&gated_request.gate.criteria.caps);
+    let mut shared_caps = gated_request
+        .policy
+        .global
+        .member_caps(&gated_request.gate.name);
     caps.any(|cap| cap.period != CapPeriod::Open)
+        || shared_caps.any(|cap| cap.period != CapPeriod::Open)
 }
 
 /// Returns an input of the price that is not known. An expression of a price reads no name that

@@ -1,8 +1,10 @@
-//! How many bookings a member may have.
+//! How many bookings a member may have, or a host.
 
 use chrono::{Datelike as _, Days, Months, NaiveDate};
 use chrono_tz::Tz;
 
+use crate::domain::booking::Host;
+use crate::domain::id::HostKey;
 use crate::domain::time::{Time, start_of_day};
 
 /// The most caps that one gate, or the global policy, may have.
@@ -18,6 +20,82 @@ pub struct Cap {
     /// The tiers whose members the cap limits. If empty, it limits every member for whom no cap of
     /// the same period names their tier.
     pub tiers: Vec<String>,
+}
+
+/// A cap with a name that counts the bookings of several gates together: those of each member, or
+/// those of each host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedCap {
+    /// The cap's name in findings.
+    pub name: String,
+    /// The largest number of bookings in one period, the requested one included.
+    pub at_most: u32,
+    /// The period in which the bookings are counted.
+    pub period: CapPeriod,
+    /// The gates whose requests are limited and whose bookings are counted. If empty, every gate;
+    /// the bookings that no gate guards are then counted, too.
+    pub gates: Vec<String>,
+    /// Whose bookings are counted.
+    pub each: CapSubject,
+}
+
+/// Whose bookings a shared cap counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CapSubject {
+    /// Those of one member.
+    Member {
+        /// The tiers whose members the cap limits. If empty, it limits every member.
+        tiers: Vec<String>,
+    },
+    /// Those of one host, for all bookers together.
+    Host {
+        /// The hosts that the cap limits. If empty, it limits every host.
+        hosts: Vec<HostKey>,
+    },
+}
+
+impl SharedCap {
+    /// Returns true if the cap limits the requests of this gate.
+    pub fn limits_gate(&self, gate: &str) -> bool {
+        self.gates.is_empty() || self.gates.iter().any(|known| known == gate)
+    }
+
+    /// Returns true if the cap counts the bookings that this gate guards, or that no gate guards.
+    pub fn counts_gate(&self, gate: Option<&str>) -> bool {
+        self.gates.is_empty() || gate.is_some_and(|gate| self.limits_gate(gate))
+    }
+
+    /// Returns true if the cap limits each member, and this one.
+    pub fn limits_member(&self, tier: Option<&str>) -> bool {
+        match &self.each {
+            CapSubject::Member { tiers } => {
+                tiers.is_empty() || tier.is_some_and(|tier| tiers.iter().any(|one| one == tier))
+            }
+            CapSubject::Host { .. } => false,
+        }
+    }
+
+    /// Returns true if the cap limits each host, and this one.
+    pub fn limits_host(&self, host: &Host) -> bool {
+        match &self.each {
+            CapSubject::Member { .. } => false,
+            CapSubject::Host { hosts } => {
+                let is_host = |key: &HostKey| match key {
+                    HostKey::Id(id) => host.id == Some(*id),
+                    HostKey::Address(address) => host.address.as_ref() == Some(address),
+                };
+                hosts.is_empty() || hosts.iter().any(is_host)
+            }
+        }
+    }
+
+    /// Returns true if the cap limits each host.
+    pub fn is_for_hosts(&self) -> bool {
+        match self.each {
+            CapSubject::Member { .. } => false,
+            CapSubject::Host { .. } => true,
+        }
+    }
 }
 
 /// The period in which bookings are counted, by their start.

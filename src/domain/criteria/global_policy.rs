@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 
 use super::access_list::{AccessEntry, AddressNormalization};
-use super::cap::Cap;
+use super::cap::{Cap, SharedCap};
 use super::custom_rule::Rule;
 use super::on_violation::OnViolation;
 use crate::domain::account::Account;
@@ -28,6 +28,8 @@ pub struct GlobalPolicy {
     pub spending: SpendingPolicy,
     /// The limits on a member's bookings in each period, over all gates.
     pub caps: Vec<Cap>,
+    /// Caps with names, over several gates: for each member, or for each host.
+    pub shared_caps: Vec<SharedCap>,
     /// If not empty, only these bookers are allowed at gates without an allow list of their own.
     pub allow: Vec<AccessEntry>,
     /// The bookers whose requests no gate accepts, in addition to those on the gate's own list.
@@ -121,6 +123,7 @@ impl Default for GlobalPolicy {
             managed_users: ManagedUsers::default(),
             spending: SpendingPolicy::default(),
             caps: Vec::new(),
+            shared_caps: Vec::new(),
             allow: Vec::new(),
             block: Vec::new(),
             requests_per_day: None,
@@ -147,6 +150,18 @@ impl GlobalPolicy {
             .iter()
             .find(|known| known.name == lookup)
             .map_or(OnViolation::Review, |known| known.on_no_answer)
+    }
+
+    /// Returns the caps on each member that limit requests of this gate.
+    pub fn member_caps<'a>(&'a self, gate: &'a str) -> impl Iterator<Item = &'a SharedCap> {
+        let of_gate = self.shared_caps.iter().filter(|cap| cap.limits_gate(gate));
+        of_gate.filter(|cap| !cap.is_for_hosts())
+    }
+
+    /// Returns the caps on each host that limit requests of this gate.
+    pub fn host_caps<'a>(&'a self, gate: &'a str) -> impl Iterator<Item = &'a SharedCap> {
+        let of_gate = self.shared_caps.iter().filter(|cap| cap.limits_gate(gate));
+        of_gate.filter(|cap| cap.is_for_hosts())
     }
 
     /// Returns the operator's own text for a reason.

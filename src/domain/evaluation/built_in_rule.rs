@@ -94,6 +94,8 @@ pub enum RuleInput {
     AcceptedBookings,
     /// The member's bookings in the periods of caps.
     BookingCounts,
+    /// The accepted bookings of the host in the periods of caps.
+    HostBookings,
     /// The answers of other systems.
     Lookups,
     /// What the request costs.

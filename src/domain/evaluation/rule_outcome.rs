@@ -71,6 +71,11 @@ impl RuleOutcome {
         self.map_failure(|failure| failure.detail = Some(detail))
     }
 
+    /// Names the cap in the detail for operators.
+    pub(super) fn with_cap_name(self, name: &str) -> Self {
+        self.map_failure(|failure| failure.detail = Some(format!("{}: {}", name, failure.text)))
+    }
+
     /// Marks a failure as one that depends on something unsettled.
     pub(super) fn mark_unsettled(self, unsettled: bool) -> Self {
         self.map_failure(|failure| failure.depends_on_unsettled = unsettled)

@@ -11,7 +11,7 @@ use super::built_in_rule::{
     BuiltInRule, Disclosure, Overridable, ReasonTrait, RuleInput, RuleReason, account_reason,
     public_reason,
 };
-use super::{booker_rules, calendar_rules, credit_rule, time_rules};
+use super::{booker_rules, calendar_rules, cap_rules, credit_rule, time_rules};
 use crate::domain::criteria::gate_criteria::NoticeBounds;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::criteria::on_violation::OnViolation;
@@ -231,9 +231,28 @@ pub const RULES: &[BuiltInRule] = &[
         check: BuiltIn(calendar_rules::check_time_free),
     },
     BuiltInRule {
+        name: "host-caps",
+        fails_when: "the host has as many accepted bookings that day, week or month as a `[[cap]]` \
+                     with `each = \"host\"` allows",
+        reasons: &[public_reason(ReasonCode::HostFull, &[HasTextKey])],
+        overridable: Overridable::ByOperator,
+        effect: Key {
+            key: "over-cap",
+            default: OnViolation::Decline,
+            of_gate: |gate| gate.criteria.on_over_cap,
+        },
+        exception: None,
+        switch: Keys {
+            keys: &["cap"],
+            is_on: |global, gate| global.host_caps(&gate.name).next().is_some(),
+        },
+        inputs: &[RuleInput::HostBookings],
+        check: BuiltIn(cap_rules::check_host_caps),
+    },
+    BuiltInRule {
         name: "caps",
         fails_when: "the member has as many bookings that day, week, month, or in the future, as \
-                     the cap allows",
+                     a cap allows",
         reasons: &[account_reason(
             ReasonCode::OverCap,
             &[HasTextKey, DependsOnAccount],
@@ -246,15 +265,18 @@ pub const RULES: &[BuiltInRule] = &[
         },
         exception: None,
         switch: Keys {
-            keys: &["gate.caps", "global.caps"],
-            is_on: |global, gate| !(global.caps.is_empty() && gate.criteria.caps.is_empty()),
+            keys: &["gate.caps", "global.caps", "cap"],
+            is_on: |global, gate| {
+                let has_lists = !(global.caps.is_empty() && gate.criteria.caps.is_empty());
+                has_lists || global.member_caps(&gate.name).next().is_some()
+            },
         },
         inputs: &[
             RuleInput::Account,
             RuleInput::BookingTimes,
             RuleInput::BookingCounts,
         ],
-        check: BuiltIn(time_rules::check_caps),
+        check: BuiltIn(cap_rules::check_caps),
     },
     BuiltInRule {
         name: "your own, by name",

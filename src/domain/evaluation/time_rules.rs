@@ -1,10 +1,10 @@
-//! Rules about time: notice, weekdays and hours, and the number of bookings in a period.
+//! Rules about time: notice, weekdays and hours. Also counts the bookings of a member in a period.
 
 use chrono_tz::Tz;
 
 use super::EvaluationInput;
 use super::rule_outcome::RuleOutcome;
-use crate::domain::criteria::cap::{Cap, CapPeriod, PERIODS, strictest_cap};
+use crate::domain::criteria::cap::CapPeriod;
 use crate::domain::criteria::time_window;
 use crate::domain::decision::ReasonCode;
 use crate::domain::messages::format_span;
@@ -49,65 +49,6 @@ pub(super) fn check_hours(input: &EvaluationInput<'_>) -> RuleOutcome {
         return RuleOutcome::passed("within the hours");
     };
     RuleOutcome::failed_booking(input, at, ReasonCode::OutsideHours, outside_hours_text())
-}
-
-/// Checks the caps. A global cap counts all of the member's bookings, a gate's cap only those of
-/// that gate. Each cap is checked on its own: the strictest of a period decides, and nothing is
-/// summed.
-pub(super) fn check_caps(input: &EvaluationInput<'_>) -> RuleOutcome {
-    let gate_caps = &input.gate.criteria.caps;
-    if input.account.is_none() || (input.global.caps.is_empty() && gate_caps.is_empty()) {
-        return RuleOutcome::NotApplicable;
-    }
-    let tier = input.tier();
-    for period in PERIODS {
-        for (caps, is_gate_cap) in [(&input.global.caps, false), (gate_caps, true)] {
-            let Some(cap) = strictest_cap(caps.iter(), tier, period) else {
-                continue;
-            };
-            if let Some(at) = find_over_cap(input, (cap, is_gate_cap), |_| true) {
-                let text = over_cap_text(cap.at_most, period);
-                let unsettled =
-                    find_over_cap(input, (cap, is_gate_cap), |one| one.is_confirmed).is_none();
-                return RuleOutcome::failed_booking(input, at, ReasonCode::OverCap, text)
-                    .mark_unsettled(unsettled);
-            }
-        }
-    }
-    RuleOutcome::passed("within the caps")
-}
-
-/// Returns the index of the first booking that exceeds the cap together with the member's bookings.
-fn find_over_cap(
-    input: &EvaluationInput<'_>,
-    (cap, is_gate_cap): (&Cap, bool),
-    is_included: impl Fn(&CountedBooking) -> bool,
-) -> Option<usize> {
-    let is_counted = |booking: &&CountedBooking| {
-        is_included(booking)
-            && (!is_gate_cap || booking.gate.as_deref() == Some(input.gate.name.as_str()))
-    };
-    input.bookings.iter().position(|booking| {
-        let (from, to) = cap
-            .period
-            .bounds_around(booking.start, input.now, input.zone);
-        let is_in_period = |start, end| match cap.period {
-            CapPeriod::Open => end > input.now,
-            CapPeriod::Day | CapPeriod::Week | CapPeriod::Month => {
-                start >= from && to.is_none_or(|to| start < to)
-            }
-        };
-        let counted = input
-            .counted_bookings()
-            .filter(is_counted)
-            .filter(|there| is_in_period(there.start, there.end))
-            .count();
-        let requested = input.bookings.iter();
-        let requested = requested
-            .filter(|other| is_in_period(other.start, other.end))
-            .count();
-        counted + requested > cap.at_most as usize
-    })
 }
 
 /// Counts the member's bookings in the periods of the request's first booking.
@@ -168,19 +109,4 @@ fn notice_too_long_text(at_most: Span) -> String {
 /// Returns the default text for a booking outside the gate's windows.
 pub fn outside_hours_text() -> String {
     "No bookings are taken at this time. Please choose another one.".to_owned()
-}
-
-/// Returns the default text for a member who has `at_most` bookings in the period already.
-pub fn over_cap_text(at_most: u32, per: CapPeriod) -> String {
-    let bookings = if at_most == 1 {
-        "1 booking".to_owned()
-    } else {
-        format!("{at_most} bookings")
-    };
-    match per {
-        CapPeriod::Day => format!("You can have {bookings} a day."),
-        CapPeriod::Week => format!("You can have {bookings} a week."),
-        CapPeriod::Month => format!("You can have {bookings} a month."),
-        CapPeriod::Open => format!("You can have {bookings} to come at a time."),
-    }
 }

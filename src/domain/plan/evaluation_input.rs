@@ -70,6 +70,7 @@ impl<'a> Planner<'a> {
             available,
             lendable,
             counted_bookings: self.counted_bookings(account),
+            host_bookings: &self.host_bookings,
             prior_request_count: prior_requests.count,
             declined_over_limit_before: prior_requests.declined_over_limit,
             pin_result: self.snapshot.pin_results.get(&first.uid).copied(),

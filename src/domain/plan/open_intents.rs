@@ -13,11 +13,12 @@ use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
 use crate::domain::gate::PriceInput;
-use crate::domain::id::BookingUid;
+use crate::domain::id::{BookingUid, HostId};
 use crate::domain::intent::{self, BookingState, NextStep};
 use crate::domain::messages;
 use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
+use crate::domain::time::Time;
 
 impl<'a> Planner<'a> {
     /// Plans the next step of an open intent. A recorded decision is finished and never made again.
@@ -164,10 +165,33 @@ impl<'a> Planner<'a> {
             if let Some(host) = host {
                 self.host_schedule
                     .add(host, kind, span, (&booking.uid, is_settled));
+                self.count_for_host(
+                    (host, span.0),
+                    &booking.uid,
+                    request.gate.as_deref(),
+                    is_settled,
+                );
             }
         }
         for occurrence in &open.new_occurrences {
             self.host_schedule.add_booking(occurrence, false);
+            if let Some(host) = occurrence.host_id() {
+                let at = (host, occurrence.start);
+                self.count_for_host(at, &occurrence.uid, request.gate.as_deref(), false);
+            }
+        }
+    }
+
+    /// Counts a booking for the caps of its host, if there are any.
+    pub(super) fn count_for_host(
+        &mut self,
+        at: (HostId, Time),
+        uid: &BookingUid,
+        gate: Option<&str>,
+        is_accepted: bool,
+    ) {
+        if self.policy.has_host_caps() {
+            self.host_bookings.add(at, uid, gate, is_accepted);
         }
     }
 

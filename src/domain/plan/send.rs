@@ -75,6 +75,10 @@ impl<'a> Planner<'a> {
     ) {
         for booking in &group.bookings {
             self.host_schedule.add_booking(booking, false);
+            if let Some(host) = booking.host_id() {
+                let at = (host, booking.start);
+                self.count_for_host(at, &booking.uid, request.gate.as_deref(), false);
+            }
         }
         if !self.needs_booking_counts {
             return;

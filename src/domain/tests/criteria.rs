@@ -11,7 +11,7 @@ use crate::domain::criteria::on_violation::OnViolation;
 use crate::domain::criteria::price::{Cost, Price};
 use crate::domain::criteria::time_window::TimeWindow;
 use crate::domain::decision::{Decision, ReasonCode};
-use crate::domain::evaluation::time_rules::over_cap_text;
+use crate::domain::evaluation::cap_rules::over_cap_text;
 use crate::domain::id::EventTypeKey;
 use crate::domain::messages;
 use crate::domain::refund_policy::OnReschedule;

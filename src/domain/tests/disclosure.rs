@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::evaluation_fixture::*;
 use super::fixtures::*;
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
-use crate::domain::criteria::cap::{Cap, CapPeriod};
+use crate::domain::criteria::cap::{Cap, CapPeriod, CapSubject, SharedCap};
 use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::gate_criteria::AccountDetails;
 use crate::domain::criteria::global_policy::LookupRequirement;
@@ -27,7 +27,7 @@ use crate::domain::time::Span;
 type CaseChange = fn(&mut EvaluationCase);
 
 /// Properties of a request that are the same for every address, because none depends on an account.
-const PUBLIC: [(&str, CaseChange); 9] = [
+const PUBLIC: [(&str, CaseChange); 10] = [
     ("nothing else", |_| ()),
     ("hours", |case| {
         case.gate.criteria.hours = vec![TimeWindow {
@@ -42,6 +42,15 @@ const PUBLIC: [(&str, CaseChange); 9] = [
         case.gate.criteria.notice.at_most = Some(Span::hours(2));
     }),
     ("taken", |case| case.is_time_taken = true),
+    ("the host is full", |case| {
+        case.global.shared_caps = vec![SharedCap {
+            name: "calm-days".to_owned(),
+            at_most: 0,
+            period: CapPeriod::Day,
+            gates: Vec::new(),
+            each: CapSubject::Host { hosts: Vec::new() },
+        }];
+    }),
     ("blocked", |case| {
         case.global.block = vec![everybody_entry()]
     }),

@@ -10,6 +10,7 @@ use crate::domain::evaluation::built_in_rule::BuiltInRule;
 use crate::domain::evaluation::rules::RULES;
 use crate::domain::evaluation::{Evaluation, EvaluationInput, evaluate};
 use crate::domain::gate::Gate;
+use crate::domain::host_bookings::HostBookings;
 use crate::domain::host_schedule::Overlap;
 use crate::domain::messages;
 use crate::domain::request::{Charge, OperatorReview};
@@ -25,6 +26,7 @@ pub(super) struct EvaluationCase {
     pub account: Option<Account>,
     pub global: GlobalPolicy,
     pub counted_bookings: Vec<CountedBooking>,
+    pub host_bookings: HostBookings,
     pub prior_request_count: u32,
     pub declined_over_limit_before: bool,
     pub pin_result: Option<PinResult>,
@@ -48,6 +50,7 @@ pub(super) fn valid_case() -> EvaluationCase {
         account: Some(account("bo@example.com", 5)),
         global: GlobalPolicy::default(),
         counted_bookings: Vec::new(),
+        host_bookings: HostBookings::default(),
         prior_request_count: 0,
         declined_over_limit_before: false,
         pin_result: None,
@@ -80,6 +83,7 @@ pub(super) fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluat
         account: case.account.as_ref(),
         available: (case.account.as_ref()).map_or(0, |account| account.available(now())),
         counted_bookings: [&case.counted_bookings, &[]],
+        host_bookings: &case.host_bookings,
         prior_request_count: case.prior_request_count,
         declined_over_limit_before: case.declined_over_limit_before,
         pin_result: case.pin_result,

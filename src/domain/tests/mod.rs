@@ -23,3 +23,4 @@ mod refunds;
 mod reschedules;
 mod rule_table;
 mod rules;
+mod shared_caps;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::host_cap_periods::HostCapPeriods;
 use super::pending_bookings;
 use crate::calcom::port::BookingFilter;
 use crate::domain::booking::{Booking, BookingStatus};
-use crate::domain::id::{Address, HostId, RequestId};
+use crate::domain::id::{Address, BookingUid, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::{Time, format_instant};
@@ -16,13 +17,18 @@ use crate::reconcile::context::{PassError, Ports};
 /// are merely left for later.
 const MAX_ACCEPTED_PAGES: u32 = 80;
 
+/// The maximum number of pages that one pass reads of bookings that are over and count for caps: a
+/// month of 2,500 bookings at 250 a page.
+const MAX_PAST_PAGES: u32 = 10;
+
 /// Loads the accepted bookings in the window. If there are more pages than may be read, requests
 /// behind the last page that was read are not decided, because an overlap there could not be seen.
-/// Returns those requests.
+/// The same holds for requests whose cap counts bookings that could not be listed. Returns those
+/// requests.
 pub(super) async fn load_accepted_bookings(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,
-    hosts: &BTreeMap<Address, HostId>,
+    (hosts, periods): (&BTreeMap<Address, HostId>, &HostCapPeriods),
     (from, to): (Time, Time),
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeSet<RequestId>, PassError> {
@@ -39,8 +45,13 @@ pub(super) async fn load_accepted_bookings(
                 format_instant(to)
             );
             let until = if by_start { read_until } else { from };
-            deferred_requests =
-                defer_requests_after(snapshot, until, ("too-many-accepted", why), problems);
+            deferred_requests = defer_requests_after(
+                snapshot,
+                periods,
+                until,
+                ("too-many-accepted", why),
+                problems,
+            );
             break;
         }
         let page = ports
@@ -77,11 +88,65 @@ pub(super) async fn load_accepted_bookings(
             let why = format!("page {number} of the accepted bookings contained nothing new");
             let until = if by_start { read_until } else { from };
             deferred_requests =
-                defer_requests_after(snapshot, until, ("page-repeated", why), problems);
+                defer_requests_after(snapshot, periods, until, ("page-repeated", why), problems);
             break;
         }
     }
+    deferred_requests.extend(load_past_bookings(ports, snapshot, periods, problems).await?);
     Ok(deferred_requests)
+}
+
+/// Loads the accepted bookings that are over and count for a cap on a host, because its period has
+/// begun. Returns the requests that are not decided, because not all of them could be listed.
+async fn load_past_bookings(
+    ports: &Ports<'_>,
+    snapshot: &mut Snapshot,
+    periods: &HostCapPeriods,
+    problems: &mut Vec<Problem>,
+) -> Result<BTreeSet<RequestId>, PassError> {
+    let now = snapshot.now;
+    let Some(from) = periods.earliest_start().filter(|from| *from < now) else {
+        return Ok(BTreeSet::new());
+    };
+    let mut known: BTreeSet<BookingUid> = { snapshot.accepted.iter() }
+        .map(|booking| booking.uid.clone())
+        .collect();
+    let mut next = Some(0);
+    while let Some(number) = next {
+        if number >= MAX_PAST_PAGES {
+            let is_affected = |booking: &Booking| periods.begins_before(booking, now);
+            let why = format!(
+                "more than {MAX_PAST_PAGES} pages of bookings that are over since {}: requests \
+                 whose cap counts them are postponed",
+                format_instant(from)
+            );
+            return Ok(defer_requests_where(
+                snapshot,
+                is_affected,
+                ("too-many-accepted", why),
+                problems,
+            ));
+        }
+        let filter = BookingFilter::Past { from, to: now };
+        let page = ports.calendar.list(&filter, number).await?;
+        problems.extend(page.unreadable.iter().map(|row| Problem {
+            code: "unreadable-booking",
+            text: format!(
+                "a booking that is over could not be read, so whether it counts for a cap is not \
+                 known: {row}"
+            ),
+        }));
+        let count_before = known.len();
+        for booking in page.bookings {
+            let is_new = known.insert(booking.uid.clone());
+            if is_new && booking.status == BookingStatus::Accepted {
+                snapshot.accepted.push(strip_details(booking));
+            }
+        }
+        let is_repeated = known.len() == count_before && page.unreadable.is_empty();
+        next = page.next.filter(|_| !is_repeated);
+    }
+    Ok(BTreeSet::new())
 }
 
 /// Returns the hosts who take part in another host's booking: Cal.com does not offer their time
@@ -113,26 +178,36 @@ fn strip_details(booking: Booking) -> Booking {
 }
 
 /// Defers the requests that end after the start of the last booking that was read, because an
-/// overlap there could not be seen.
+/// overlap there could not be seen, and those whose cap counts bookings after it.
 fn defer_requests_after(
     snapshot: &mut Snapshot,
+    periods: &HostCapPeriods,
     until: Time,
     (code, why): (&'static str, String),
     problems: &mut Vec<Problem>,
 ) -> BTreeSet<RequestId> {
+    let why = format!(
+        "{why}: requests that end after {} are postponed",
+        format_instant(until)
+    );
+    let is_affected = |booking: &Booking| periods.needed_until(booking) > until;
+    defer_requests_where(snapshot, is_affected, (code, why), problems)
+}
+
+/// Defers the requests with such a booking.
+fn defer_requests_where(
+    snapshot: &mut Snapshot,
+    is_affected: impl Fn(&Booking) -> bool,
+    (code, text): (&'static str, String),
+    problems: &mut Vec<Problem>,
+) -> BTreeSet<RequestId> {
     let deferred_requests: BTreeSet<RequestId> = pending_bookings(snapshot)
-        .filter(|booking| booking.end > until)
+        .filter(|booking| is_affected(booking))
         .map(Booking::request_id)
         .collect();
     snapshot
         .pending
         .retain(|observed| !deferred_requests.contains(&observed.booking.request_id()));
-    problems.push(Problem {
-        code,
-        text: format!(
-            "{why}: requests that end after {} are postponed",
-            format_instant(until)
-        ),
-    });
+    problems.push(Problem { code, text });
     deferred_requests
 }

@@ -44,6 +44,12 @@ pub(super) fn build_snapshot(
     }
     booking.rescheduled_to = None;
     assumed.push("that no accepted booking overlaps".to_owned());
+    if policy
+        .gate(&booking)
+        .is_some_and(|gate| policy.global.host_caps(&gate.name).next().is_some())
+    {
+        assumed.push("that the host has no other bookings that count for a cap".to_owned());
+    }
     let me = booking.host_id().unwrap_or(UNKNOWN_HOST);
     if booking.host_id().is_some() {
         assumed.push(format!("that the host ({me}) is the user of the API key"));
