@@ -124,6 +124,7 @@ impl DemoStory<'_> {
                 expires: None,
                 reason: Some("membership".to_owned()),
                 reference: Some(format!("membership-{}", member.address)),
+                ..GrantCommand::default()
             });
             offline::run_command(&self.config, &self.context.clock, &grant, None, &mut |_| {})?;
             text.push_str(&format!("  {:<20} {:>2}\n", member.address, member.credits));

@@ -124,6 +124,20 @@ fn build_credits_command(
             reason: args.reason.clone(),
             reference: args.reference.clone(),
         })),
+        CreditsArgs::Set(args) => Ok(Command::SetBalance(protocol::credits::SetBalanceCommand {
+            account: args.account.clone(),
+            credits: args.credits,
+            reason: args.reason.clone(),
+            reference: args.reference.clone(),
+        })),
+        CreditsArgs::Transfer(args) => Ok(Command::Transfer(protocol::credits::TransferCommand {
+            from: args.from.clone(),
+            to: args.to.clone(),
+            credits: args.credits,
+            reason: args.reason.clone(),
+            reference: args.reference.clone(),
+            new: args.new,
+        })),
         CreditsArgs::List { account } => Ok(Command::Grants {
             account: account.clone(),
         }),
@@ -177,6 +191,36 @@ fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result
             account: account.clone(),
             reason: None,
         },
+        AccountArgs::Close {
+            account,
+            reason,
+            forfeit,
+        } => Command::AccountClose {
+            account: account.clone(),
+            reason: reason.clone(),
+            forfeit: *forfeit,
+        },
+        AccountArgs::Reopen { account } => Command::AccountReopen {
+            account: account.clone(),
+        },
+        AccountArgs::Merge {
+            account,
+            into,
+            reason,
+        } => Command::AccountMerge {
+            account: account.clone(),
+            into: into.clone(),
+            reason: reason.clone(),
+        },
+        AccountArgs::Rename {
+            account,
+            name,
+            reason,
+        } => Command::AccountRename {
+            account: account.clone(),
+            name: name.clone(),
+            reason: reason.clone(),
+        },
         AccountArgs::Pin(PinArgs::Set { account }) => Command::AccountPin {
             account: account.clone(),
             hash: Some(read_pin()?),
@@ -203,6 +247,8 @@ fn build_account_set(args: &AccountSetArgs) -> Result<AccountSetCommand, Refusal
         untags: args.untags.clone(),
         attributes,
         no_attributes: args.no_attributes.clone(),
+        overdraft: args.overdraft,
+        no_overdraft: args.no_overdraft,
     })
 }
 
@@ -260,6 +306,10 @@ fn build_grant(
         reason: args.reason.clone(),
         reference: args.reference.clone(),
         new: args.new,
+        source: args.source.clone(),
+        priority: args.priority,
+        gates: args.gates.clone(),
+        lasts_after_first_use: args.lasts.map(|length| length.as_secs()),
     }))
 }
 

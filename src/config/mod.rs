@@ -37,6 +37,7 @@ mod cap;
 mod check;
 mod compile;
 mod cost;
+mod credits;
 mod criteria;
 mod dead_man;
 mod diagnostic_collector;

@@ -9,8 +9,8 @@ use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
-    calcom, dead_man, gate, global_policy, limits, localized_text, lookup, metrics, notify, page,
-    rule, schedule, shared_cap,
+    calcom, credits, dead_man, gate, global_policy, limits, localized_text, lookup, metrics,
+    notify, page, rule, schedule, shared_cap,
 };
 use crate::domain::lookup::LookupSource;
 use crate::domain::notification::target::{NotifyTransport, PostUrl};
@@ -18,7 +18,7 @@ use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
-pub(super) const SINGLE: [&Section<Config>; 10] = [
+pub(super) const SINGLE: [&Section<Config>; 11] = [
     &calcom::SECTION,
     &schedule::SECTION,
     &STORE,
@@ -28,6 +28,7 @@ pub(super) const SINGLE: [&Section<Config>; 10] = [
     &dead_man::SECTION,
     &limits::SECTION,
     &global_policy::SECTION,
+    &credits::SECTION,
     &localized_text::REASONS,
 ];
 

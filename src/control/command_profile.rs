@@ -101,6 +101,12 @@ impl Command {
             },
             Self::Grant(_)
             | Self::Revoke(_)
+            | Self::SetBalance(_)
+            | Self::Transfer(_)
+            | Self::AccountClose { .. }
+            | Self::AccountReopen { .. }
+            | Self::AccountMerge { .. }
+            | Self::AccountRename { .. }
             | Self::AccountAlias { .. }
             | Self::AccountSet(_)
             | Self::AccountFreeze { .. }

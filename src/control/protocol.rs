@@ -11,7 +11,9 @@ use self::account::{
     ImportView, StatementView,
 };
 use self::charges::ChargesView;
-use self::credits::{GrantCommand, ImportProblem, ImportRow, RevokeCommand};
+use self::credits::{
+    GrantCommand, ImportProblem, ImportRow, RevokeCommand, SetBalanceCommand, TransferCommand,
+};
 use self::decisions::{DecisionQuery, DecisionsView, EvaluateView, ExplainView};
 use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
 use self::pass::PassView;
@@ -133,6 +135,10 @@ pub enum Command {
     Grant(GrantCommand),
     /// Take credits back from an account.
     Revoke(RevokeCommand),
+    /// Give an account this balance, by a grant or a revocation of the difference.
+    SetBalance(SetBalanceCommand),
+    /// Pass credits of one account on to another.
+    Transfer(TransferCommand),
     /// Import rows of a CSV file, already parsed: all of them or none.
     Import {
         /// The rows, in the order of the file.
@@ -197,6 +203,41 @@ pub enum Command {
         account: String,
         /// Why the account is frozen; null: the account is thawed.
         #[serde(deserialize_with = "named")]
+        reason: Option<String>,
+    },
+    /// Close an account for good, or until it is opened again.
+    AccountClose {
+        /// The account's name, or an alias.
+        account: String,
+        /// Why the account is closed.
+        reason: String,
+        /// Take back the credits that are left; false: refuse to close an account that has some.
+        #[serde(default)]
+        forfeit: bool,
+    },
+    /// Open a closed account again.
+    AccountReopen {
+        /// The account's name.
+        account: String,
+    },
+    /// Make one account of two: the credits, names and charges of one go to the other.
+    AccountMerge {
+        /// The name of the account that is closed, or an alias.
+        account: String,
+        /// The name of the account that has everything from now on, or an alias.
+        into: String,
+        /// Why; absent: a default text is recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Give an account another name. The old name stays an alias.
+    AccountRename {
+        /// The account's name, or an alias.
+        account: String,
+        /// The new name, under which no account may be open.
+        name: String,
+        /// Why; absent: a default text is recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
     /// Set the hash of the member's PIN; without a hash the PIN is removed.

@@ -1,7 +1,7 @@
 //! Grants and revocations as they were recorded.
 
 use super::decision::Credits;
-use super::id::{AccountId, Reference};
+use super::id::{AccountId, MAX_NAME, Reference};
 use super::lot::LotTerms;
 use super::time::Time;
 
@@ -42,4 +42,13 @@ pub enum GrantKind {
     Received,
     /// A lot of lent credits.
     Overdraft,
+}
+
+/// Returns the name of a lot that a transfer makes.
+pub fn received_lot_name(transfer: &Reference, number: usize) -> Reference {
+    let name = format!("{transfer} lot {}", number + 1);
+    // A reference may be as long as the longest name.
+    let begin = name.len().saturating_sub(MAX_NAME);
+    let begin = (begin..name.len()).find(|at| name.is_char_boundary(*at));
+    Reference::parse(&name[begin.unwrap_or(0)..]).unwrap_or_else(|_| transfer.clone())
 }

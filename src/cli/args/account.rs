@@ -90,6 +90,67 @@ Example:
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
+    /// Close the account of a member who leaves
+    #[command(after_help = "\
+Examples:
+  maitred account close bo@example.com --reason \"left\"
+  maitred account close bo@example.com --reason \"left\" --forfeit
+A closed account accepts no credits, and its bookings are refused like those of a frozen one. What is
+confirmed already stays as it is.")]
+    Close {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// Why; for operators, the member is not told
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Take back the credits that are left
+        #[arg(long, value_parser = BoolishValueParser::new())]
+        forfeit: bool,
+    },
+    /// Open a closed account again
+    #[command(after_help = "\
+Example:
+  maitred account reopen bo@example.com")]
+    Reopen {
+        /// The account's name
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+    /// Make one account of two: credits, names and charges of the first go to the second
+    #[command(after_help = "\
+Example:
+  maitred account merge bo@old.example bo@example.com --reason \"one person\"
+The first account is closed, and its names lead to the second. Tier, tags, attributes and PIN of the
+second stay as they are. It cannot be undone.")]
+    Merge {
+        /// The account that is closed
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// The account that has everything from now on
+        #[arg(value_name = "INTO")]
+        into: String,
+        /// Why; shown in the statements of both
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Give an account another name; the old one stays an alias
+    #[command(after_help = "\
+Example:
+  maitred account rename bo@old.example bo@example.com
+The statement of the new name begins with what it received; the entries before stay with the old name in
+the ledger.")]
+    Rename {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// The new name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Why; shown in statements
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Set or clear the PIN by which a member is known
     #[command(subcommand)]
     Pin(PinArgs),
@@ -123,6 +184,12 @@ pub struct AccountSetArgs {
     /// Take an attribute away; may be given more than once
     #[arg(long = "no-attribute", value_name = "NAME")]
     pub no_attributes: Vec<String>,
+    /// How many credits bookings may take beyond what is there
+    #[arg(long, value_name = "NUMBER", conflicts_with = "no_overdraft")]
+    pub overdraft: Option<u64>,
+    /// Let the configuration say how far the account may be overdrawn
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub no_overdraft: bool,
 }
 
 fn parse_attribute(text: &str) -> Result<(String, String), String> {

@@ -16,9 +16,22 @@ pub enum CreditsArgs {
 Examples:
   maitred credits grant bo@example.com 4
   maitred credits grant bo@example.com 4 --expires 2026-12-31 --reference dues-2026-bo
+  maitred credits grant bo@example.com 1 --source promotional --gate book-club --lasts 30d
 With a reference the command is safe to repeat: the second time it changes nothing and reports that. Give
 the expiry as a date or a time then, for a duration from now is another one each time.")]
     Grant(GrantArgs),
+    /// Give an account this balance: the difference is granted or taken back
+    #[command(after_help = "\
+Example:
+  maitred credits set bo@example.com 4 --reason \"counted by hand\" --reference count-2026-bo
+With a reference the command is safe to repeat: the second time it changes nothing.")]
+    Set(SetBalanceArgs),
+    /// Pass credits on to another account, with their expiry and terms
+    #[command(after_help = "\
+Example:
+  maitred credits transfer bo@example.com al@example.com 2 --reference gift-bo-al
+With a reference the command is safe to repeat: the second time it changes nothing.")]
+    Transfer(TransferArgs),
     /// Take back credits that are left
     #[command(after_help = "\
 Example:
@@ -91,6 +104,59 @@ pub struct GrantArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Your name for this grant; the same one twice counts once
+    #[arg(long, value_name = "NAME")]
+    pub reference: Option<String>,
+    /// Open the account even if its name is nearly that of another one
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub new: bool,
+    /// Where the credits come from: paid, promotional or allowance. Of lots with the same priority and
+    /// expiry, promotional ones pay first, then allowances [default: paid]
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Lots with a smaller number pay first [default: 0]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub priority: Option<i64>,
+    /// The credits pay only at this gate; may be given more than once
+    #[arg(long = "gate", value_name = "GATE")]
+    pub gates: Vec<String>,
+    /// How long the credits last after the first booking that they paid for was confirmed, such as 30d
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub lasts: Option<std::time::Duration>,
+}
+
+/// Give a member a balance.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct SetBalanceArgs {
+    /// The member's e-mail address, or the account's name where it has another
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// A whole number; 0 takes everything back
+    #[arg(value_name = "CREDITS", value_parser = clap::value_parser!(u64), allow_negative_numbers = true)]
+    pub credits: u64,
+    /// Why; shown in statements
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Your name for this change; the same one twice counts once
+    #[arg(long, value_name = "NAME")]
+    pub reference: Option<String>,
+}
+
+/// Pass credits of one member on to another.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct TransferArgs {
+    /// The member who gives: an e-mail address, or the account's name where it has another
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// The member who gets the credits; opens the account when there is none
+    #[arg(value_name = "TO")]
+    pub to: String,
+    /// A whole number
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
+    pub credits: u64,
+    /// Why; shown in the statements of both
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Your name for this transfer; the same one twice counts once
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
     /// Open the account even if its name is nearly that of another one

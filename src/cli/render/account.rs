@@ -12,19 +12,40 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
         view.account,
         format_count(view.available, "credit")
     );
+    // What few accounts have is left out where there is none of it.
+    let rare = |parts: &[(u64, &str)]| {
+        let parts = parts.iter().filter(|(credits, _)| *credits > 0);
+        let texts = parts.map(|(credits, what)| format!(", {credits} {what}"));
+        texts.collect::<String>()
+    };
     let mut rows = vec![
         (
             "came in",
-            format!("{} granted, {} refunded", view.granted, view.refunded),
+            format!(
+                "{} granted, {} refunded{}",
+                view.granted,
+                view.refunded,
+                rare(&[(view.received, "received"), (view.lent, "lent")])
+            ),
         ),
         (
             "went out",
             format!(
-                "{} posted, {} held, {} expired, {} revoked",
-                view.posted, view.held, view.expired, view.revoked
+                "{} posted, {} held, {} expired, {} revoked{}",
+                view.posted,
+                view.held,
+                view.expired,
+                view.revoked,
+                rare(&[(view.sent, "sent"), (view.repaid, "repaid")])
             ),
         ),
     ];
+    rows.extend(view.overdraft_limit.map(|limit| {
+        (
+            "overdraft",
+            format!("at most {}", format_count(limit, "credit")),
+        )
+    }));
     if !view.aliases.is_empty() {
         rows.push(("aliases", view.aliases.join(", ")));
     }
@@ -35,6 +56,13 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     let attributes = view.attributes.iter();
     let attributes = attributes.map(|(name, value)| ("attribute", format!("{name}={value}")));
     rows.extend(attributes);
+    rows.extend(view.closed_reason.as_ref().map(|reason| {
+        let text = match &view.merged_into {
+            Some(successor) => format!("merged into {successor}: {reason}"),
+            None => reason.clone(),
+        };
+        ("closed", text)
+    }));
     rows.extend(view.frozen_reason.clone().map(|reason| ("frozen", reason)));
     if view.has_pin {
         rows.push(("PIN", "set".to_owned()));
@@ -42,16 +70,19 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
     text.push_str(&page.render_block(&rows));
     if !view.lots.is_empty() {
         text.push_str("\nLots, in the order in which they are spent:\n");
-        let rows = view
-            .lots
-            .iter()
-            .map(|view| render_lot(view, page))
-            .collect();
+        let with_terms = view.lots.iter().any(|lot| !describe_terms(lot).is_empty());
+        let row = |lot: &LotView| {
+            let mut row = render_lot(lot, page);
+            row.extend(with_terms.then(|| describe_terms(lot)));
+            row
+        };
+        let mut headings = vec!["left", "granted", "expires", "grant"];
+        headings.extend(with_terms.then_some("terms"));
         text.push_str(&page.render_table(
-            &["left", "granted", "expires", "grant"],
+            &headings,
             &["expires"],
             &["left", "granted"],
-            rows,
+            view.lots.iter().map(row).collect(),
         ));
     }
     text
@@ -64,6 +95,24 @@ fn render_lot(lot: &LotView, page: &PageLayout) -> Vec<String> {
         format_expiry(lot.expires.as_deref(), page),
         lot.grant.clone(),
     ]
+}
+
+/// Returns on what terms a lot was given; empty for a lot that has none of its own.
+fn describe_terms(lot: &LotView) -> String {
+    let mut parts = Vec::new();
+    if lot.source != "paid" {
+        parts.push(lot.source.clone());
+    }
+    if lot.priority != 0 {
+        parts.push(format!("priority {}", lot.priority));
+    }
+    if !lot.gates.is_empty() {
+        parts.push(format!("only for {}", lot.gates.join(", ")));
+    }
+    if let Some(span) = &lot.lasts_after_first_use {
+        parts.push(format!("for {span} after the first use"));
+    }
+    parts.join(", ")
 }
 
 /// Formats the time of an expiry, with a note if the time has come, or says that there is none.

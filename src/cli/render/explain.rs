@@ -197,11 +197,15 @@ fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
         .start
         .as_deref()
         .map(|start| page.format_minute(start));
-    match (title, start) {
+    let text = match (title, start) {
         (Some(title), Some(start)) => format!("“{title}” on {start}: {}", entry.text),
         (None, Some(start)) => format!("the booking on {start}: {}", entry.text),
         (Some(title), None) => format!("“{title}”: {}", entry.text),
         (None, None) => entry.text.clone(),
+    };
+    match &entry.by {
+        Some(actor) => format!("{text} (by {actor})"),
+        None => text,
     }
 }
 

@@ -150,6 +150,7 @@ fn words_become_commands() {
                 untags: vec![owned("c")],
                 attributes: BTreeMap::from([(owned("seat"), owned("12"))]),
                 no_attributes: vec![owned("old")],
+                ..AccountSetCommand::default()
             }),
         ),
         (
@@ -189,6 +190,7 @@ fn words_become_commands() {
                 expires: None,
                 reason: None,
                 reference: None,
+                ..protocol::credits::GrantCommand::default()
             }),
         ),
         (
@@ -200,6 +202,7 @@ fn words_become_commands() {
                 expires: some_owned("2027-01-01T00:00:00Z"),
                 reason: some_owned("dues"),
                 reference: some_owned("r1"),
+                ..protocol::credits::GrantCommand::default()
             }),
         ),
         (
@@ -211,6 +214,7 @@ fn words_become_commands() {
                 expires: some_owned("2027-01-01T00:00:00Z"),
                 reason: None,
                 reference: None,
+                ..protocol::credits::GrantCommand::default()
             }),
         ),
         (

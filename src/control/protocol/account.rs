@@ -29,6 +29,12 @@ pub struct AccountSetCommand {
     /// The names of attributes to remove.
     #[serde(default)]
     pub no_attributes: Vec<String>,
+    /// How many credits bookings may take beyond what is there; absent: the limit stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdraft: Option<u64>,
+    /// Remove the account's own limit of the overdraft.
+    #[serde(default)]
+    pub no_overdraft: bool,
 }
 
 /// What is left of each grant, account by account; `credits import` reads it back.

@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{parse, similar_names};
+use super::{parse, pause, similar_names};
 use crate::control::protocol::account::GrantsView;
 use crate::control::protocol::credits::{GrantCommand, RevokeCommand};
 use crate::control::protocol::{CommandResult, Refusal, SCHEMA};
@@ -12,10 +12,11 @@ use crate::daemon::views;
 use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;
 use crate::domain::fact::{CreditFact, Fact};
+use crate::domain::gate::Policy;
 use crate::domain::grant::{GrantKind, GrantRecord};
 use crate::domain::id::{AccountId, Reference};
-use crate::domain::lot::{LotTerms, Purpose};
-use crate::domain::time::Time;
+use crate::domain::lot::{LotSource, LotTerms, Purpose};
+use crate::domain::time::{Span, Time};
 use crate::store::port::{HistorySubject, Store};
 use crate::store::transaction::{Stamp, transact};
 
@@ -50,15 +51,15 @@ pub fn grant(
 }
 
 /// What a command wrote, or found written already.
-struct WrittenGrant {
-    record: GrantRecord,
-    existed: bool,
-    opens_account: bool,
+pub(super) struct WrittenGrant {
+    pub(super) record: GrantRecord,
+    pub(super) existed: bool,
+    pub(super) opens_account: bool,
 }
 
 impl WrittenGrant {
     /// Returns the result of a command that was given before.
-    fn existing(record: GrantRecord) -> (Vec<Fact>, Self) {
+    pub(super) fn existing(record: GrantRecord) -> (Vec<Fact>, Self) {
         let written = Self {
             record,
             existed: true,
@@ -85,7 +86,7 @@ fn decide_grant(
         credits: parse::credits(command.credits)?,
         kind: GrantKind::Grant,
         expires: None,
-        terms: LotTerms::default(),
+        terms: grant_terms(command)?,
         reason: parse::reason(command.reason.as_deref(), "granted")?,
         at: now,
         account,
@@ -121,6 +122,62 @@ fn decide_grant(
         opens_account: existing_account.is_none(),
     };
     Ok((facts, written))
+}
+
+/// The highest and the lowest priority of a grant.
+const PRIORITIES: std::ops::RangeInclusive<i64> = -1_000..=1_000;
+
+/// The longest time that credits may last after their first use: ten years.
+const MAX_LASTS: u64 = 10 * 366 * 24 * 60 * 60;
+
+/// The most gates of one grant.
+const MAX_GATES: usize = 100;
+
+fn grant_terms(command: &GrantCommand) -> Result<LotTerms, Refusal> {
+    let source = command.source.as_deref().map(|word| {
+        LotSource::parse(word).ok_or_else(|| {
+            parse::usage(format!(
+                "the source {word:?} is not known: expected paid, promotional or allowance"
+            ))
+        })
+    });
+    let priority = command.priority.unwrap_or(0);
+    if !PRIORITIES.contains(&priority) {
+        return Err(parse::usage(format!(
+            "the priority {priority} is out of range: expected {} to {}",
+            PRIORITIES.start(),
+            PRIORITIES.end()
+        )));
+    }
+    if command.gates.len() > MAX_GATES {
+        return Err(parse::usage(format!(
+            "a grant names at most {MAX_GATES} gates"
+        )));
+    }
+    let lasts = command.lasts_after_first_use;
+    if lasts.is_some_and(|seconds| !(1..=MAX_LASTS).contains(&seconds)) {
+        return Err(parse::usage(
+            "the time after the first use must be at least a second and at most ten years",
+        ));
+    }
+    let lasts = lasts.and_then(|seconds| Some(Span::seconds(i64::try_from(seconds).ok()?)));
+    Ok(LotTerms {
+        source: source.transpose()?.unwrap_or_default(),
+        priority: i16::try_from(priority).unwrap_or_default(),
+        gates: command.gates.iter().cloned().collect(),
+        lasts_after_first_use: lasts,
+    })
+}
+
+/// Refuses a grant for a gate that the configuration does not have: nothing could be paid with it.
+///
+/// # Errors
+/// Fails when there is such a gate in the command.
+pub fn check_gates(policy: &Policy, command: &GrantCommand) -> Result<(), Refusal> {
+    for gate in &command.gates {
+        pause::check_gate(policy, gate)?;
+    }
+    Ok(())
 }
 
 /// Takes credits back. A reference that is recorded already takes nothing.
@@ -269,6 +326,7 @@ pub(super) fn check_same_grant(
             given.credits,
             given.kind,
             given.expires,
+            given.terms.clone(),
         )
     };
     if key(existing) == key(requested) {
@@ -294,7 +352,7 @@ pub(super) fn check_same_grant(
     ))
 }
 
-fn grant_result(
+pub(super) fn grant_result(
     store: &dyn Store,
     record: &GrantRecord,
     existed: bool,
@@ -311,7 +369,7 @@ fn grant_result(
 
 /// Returns the operator's reference, or a reference made from the log's head, which no two commits
 /// share.
-fn choose_reference(
+pub(super) fn choose_reference(
     store: &dyn Store,
     kind: &str,
     account: &AccountId,
@@ -350,6 +408,10 @@ mod tests {
             reason: None,
             reference: None,
             new,
+            source: None,
+            priority: None,
+            gates: Vec::new(),
+            lasts_after_first_use: None,
         }
     }
 

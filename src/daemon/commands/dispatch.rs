@@ -2,8 +2,8 @@
 
 use super::import::ImportMode;
 use super::{
-    accounts, aliases, charges, credits, decisions, evaluate, export, import, ledger, members,
-    parse, pause, review, statistics, unresolved,
+    accounts, aliases, balances, charges, closing, credits, decisions, evaluate, export, import,
+    ledger, members, parse, pause, review, statistics, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
@@ -25,7 +25,12 @@ pub fn run_command(
     let stamp = &stamp.into();
     let now = stamp.at;
     match command {
-        Command::Grant(command) => credits::grant(store, stamp, command),
+        Command::Grant(command) => {
+            credits::check_gates(policy, command)?;
+            credits::grant(store, stamp, command)
+        }
+        Command::SetBalance(command) => balances::set_balance(store, stamp, command),
+        Command::Transfer(command) => balances::transfer(store, stamp, command),
         Command::Revoke(command) => credits::revoke(store, stamp, command),
         Command::Import {
             rows,
@@ -60,6 +65,22 @@ pub fn run_command(
             reason.as_deref(),
             policy.global.spending.freeze_stops_expiry,
         ),
+        Command::AccountClose {
+            account,
+            reason,
+            forfeit,
+        } => closing::close(store, stamp, account, reason, *forfeit),
+        Command::AccountReopen { account } => closing::reopen(store, stamp, account),
+        Command::AccountMerge {
+            account,
+            into,
+            reason,
+        } => closing::merge(store, stamp, (account, into), reason.as_deref()),
+        Command::AccountRename {
+            account,
+            name,
+            reason,
+        } => closing::rename(store, stamp, (account, name), reason.as_deref()),
         Command::AccountPin { account, hash } => {
             members::set_pin(store, stamp, account, hash.as_deref())
         }

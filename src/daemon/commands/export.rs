@@ -130,6 +130,7 @@ mod tests {
             expires: Some(views::format_time(now() + Span::days(30))),
             reason: Some("autumn, \"term\"".to_owned()),
             reference: Some("g2".to_owned()),
+            ..GrantCommand::default()
         };
         credits::grant(&mut store, now(), &more).expect("granted");
         grant_credits(&mut store, "al@example.com", 1, "g3");

@@ -22,6 +22,9 @@ const MAX_VALUE: usize = 500;
 const MAX_TAGS: usize = 50;
 const MAX_ATTRIBUTES: usize = 50;
 
+/// The highest overdraft of an account. A higher one is mostly a mistake.
+const MAX_OVERDRAFT: u64 = 10_000;
+
 /// Changes tier, tags and attributes.
 pub fn set_attributes(
     store: &mut dyn Store,
@@ -36,8 +39,8 @@ pub fn set_attributes(
     change_account(store, stamp, &command.account, |account| {
         if *command == no_change {
             return Err(parse::usage(
-                "name what to set: --tier, --no-tier, --tag, --untag, --attribute or \
-                 --no-attribute",
+                "name what to set: --tier, --no-tier, --tag, --untag, --attribute, \
+                 --no-attribute, --overdraft or --no-overdraft",
             ));
         }
         let changed = Account {
@@ -46,8 +49,36 @@ pub fn set_attributes(
             attributes: changed_attributes(command, account)?,
             ..account.clone()
         };
-        Ok((changed != *account).then(|| to_described_fact(&changed)))
+        let described = (changed != *account).then(|| to_described_fact(&changed));
+        let facts = described
+            .into_iter()
+            .chain(overdraft_fact(command, account)?);
+        Ok(facts.collect())
     })
+}
+
+/// Returns the fact that changes the limit of the account's overdraft, if the command changes it.
+fn overdraft_fact(command: &AccountSetCommand, account: &Account) -> Result<Option<Fact>, Refusal> {
+    let limit = match (command.overdraft, command.no_overdraft) {
+        (Some(_), true) => {
+            return Err(parse::usage(
+                "--overdraft and --no-overdraft contradict each other",
+            ));
+        }
+        (Some(limit), false) if limit > MAX_OVERDRAFT => {
+            return Err(parse::usage(format!(
+                "an overdraft of {limit} is too high: at most {MAX_OVERDRAFT}"
+            )));
+        }
+        (Some(limit), false) => Some(limit),
+        (None, true) => None,
+        (None, false) => return Ok(None),
+    };
+    let fact = Fact::Account(AccountFact::OverdraftChanged {
+        account: account.id.clone(),
+        limit,
+    });
+    Ok((limit != account.overdraft_limit).then_some(fact))
 }
 
 /// Returns the fact that records the account's tier, tags and attributes.
@@ -183,13 +214,14 @@ pub fn freeze_or_thaw(
             ));
         }
         let is_change = why != account.freeze_reason;
-        Ok(is_change.then(|| {
+        let fact = || {
             Fact::Account(AccountFact::FreezeChanged {
                 account: account.id.clone(),
                 stops_expiry: stops_expiry && why.is_some(),
                 reason: why,
             })
-        }))
+        };
+        Ok(is_change.then(fact).into_iter().collect())
     })
 }
 
@@ -206,12 +238,13 @@ pub fn set_pin(
             return Err(parse::usage("this is not the hash of a PIN"));
         }
         let is_change = hash != account.pin_hash.as_deref();
-        Ok(is_change.then(|| {
+        let fact = || {
             Fact::Account(AccountFact::PinChanged {
                 account: account.id.clone(),
                 hash: hash.map(str::to_owned),
             })
-        }))
+        };
+        Ok(is_change.then(fact).into_iter().collect())
     })
 }
 
@@ -220,14 +253,14 @@ fn change_account(
     store: &mut dyn Store,
     stamp: impl Into<Stamp>,
     account: &str,
-    decide: impl Fn(&Account) -> Result<Option<Fact>, Refusal>,
+    decide: impl Fn(&Account) -> Result<Vec<Fact>, Refusal>,
 ) -> Result<CommandResult, Refusal> {
     let stamp = stamp.into();
     let now = stamp.at;
     let (id, _) = transact(store, &stamp, |store| {
         let account = parse::find_account(store, account)?;
-        let fact = decide(&account)?;
-        Ok::<_, Refusal>((fact.into_iter().collect(), account.id))
+        let facts = decide(&account)?;
+        Ok::<_, Refusal>((facts, account.id))
     })?;
     accounts::show(store, now, id.as_str())
 }

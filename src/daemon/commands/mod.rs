@@ -3,7 +3,9 @@
 
 pub mod accounts;
 pub mod aliases;
+pub mod balances;
 pub mod charges;
+pub mod closing;
 pub mod credits;
 pub mod decisions;
 pub mod dispatch;

@@ -98,7 +98,7 @@ fn end(now: Time, seconds: u64) -> Result<Time, Refusal> {
     }
 }
 
-fn check_gate(policy: &Policy, gate: &str) -> Result<(), Refusal> {
+pub(super) fn check_gate(policy: &Policy, gate: &str) -> Result<(), Refusal> {
     if policy.gates.iter().any(|known| known.name == gate) {
         return Ok(());
     }

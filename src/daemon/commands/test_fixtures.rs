@@ -49,6 +49,7 @@ pub(super) fn grant_credits(store: &mut MemoryStore, account: &str, credits: u64
         reason: None,
         reference: Some(reference.to_owned()),
         new: true,
+        ..GrantCommand::default()
     };
     super::credits::grant(store, now(), &grant).expect("it is granted");
 }

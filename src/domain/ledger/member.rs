@@ -7,7 +7,8 @@ use super::{
 };
 use crate::domain::account::{Account, Closing, LotPart, MAX_ALIASES, MAX_LOTS, sum_credits};
 use crate::domain::fact::{AccountFact, CreditFact};
-use crate::domain::id::{AccountId, Address, MAX_NAME, Reference, may_have_legacy_form};
+use crate::domain::grant::received_lot_name;
+use crate::domain::id::{AccountId, Address, Reference, may_have_legacy_form};
 use crate::domain::lot::{Lot, LotTerms};
 use crate::domain::time::{Span, Time};
 
@@ -345,15 +346,6 @@ fn apply_transfer<R: LedgerRecords>(
         at,
     });
     Ok(())
-}
-
-/// Returns the name of a lot that a transfer makes.
-fn received_lot_name(transfer: &Reference, number: usize) -> Reference {
-    let name = format!("{transfer} lot {}", number + 1);
-    // A reference may be as long as the longest name.
-    let begin = name.len().saturating_sub(MAX_NAME);
-    let begin = (begin..name.len()).find(|at| name.is_char_boundary(*at));
-    Reference::parse(&name[begin.unwrap_or(0)..]).unwrap_or_else(|_| transfer.clone())
 }
 
 fn apply_revoke<R: LedgerRecords>(

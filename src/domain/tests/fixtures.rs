@@ -432,10 +432,21 @@ fn describe_step(step: &Step) -> String {
 }
 
 fn describe_hold(fact: &Fact) -> Option<String> {
-    let Fact::Charge(ChargeFact::Hold { booking, parts, .. }) = fact else {
+    let Fact::Charge(ChargeFact::Hold {
+        booking,
+        parts,
+        lent,
+        ..
+    }) = fact
+    else {
         return None;
     };
-    Some(format!("hold {} {}", booking.uid, sum_credits(parts)))
+    let borrowed = match lent {
+        0 => String::new(),
+        lent => format!(" and {lent} lent"),
+    };
+    let held = sum_credits(parts);
+    Some(format!("hold {} {held}{borrowed}", booking.uid))
 }
 
 /// Plans, and describes the plan in words.

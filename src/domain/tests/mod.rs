@@ -13,6 +13,7 @@ mod joined_occurrences;
 mod ledger_checks;
 mod ledgers;
 mod ledgers_random;
+mod lots;
 mod notifications;
 mod plans;
 mod plans_finish;

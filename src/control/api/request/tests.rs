@@ -58,6 +58,7 @@ fn a_command_survives_the_way_as_a_request() {
             reason: Some(odd.clone()),
             reference: None,
             new: true,
+            ..GrantCommand::default()
         }),
         Command::AccountSet(AccountSetCommand {
             account: odd.clone(),
