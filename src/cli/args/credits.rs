@@ -151,7 +151,7 @@ pub struct TransferArgs {
     #[arg(value_name = "TO")]
     pub to: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
+    #[arg(value_name = "CREDITS", value_parser = credit_number::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Why; shown in the statements of both
     #[arg(long, value_name = "TEXT")]

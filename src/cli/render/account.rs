@@ -12,7 +12,7 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
         view.account,
         format_count(view.available, "credit")
     );
-    // What few accounts have is left out where there is none of it.
+    // What few accounts have is left out where it is zero.
     let rare = |parts: &[(u64, &str)]| {
         let parts = parts.iter().filter(|(credits, _)| *credits > 0);
         let texts = parts.map(|(credits, what)| format!(", {credits} {what}"));

@@ -127,7 +127,7 @@ pub fn reopen(
             return Err(parse::refusal(
                 "refused",
                 format!(
-                    "account {} cannot be opened again: {successor} has everything of it",
+                    "account {} cannot be opened again: it was merged into {successor}",
                     account.id
                 ),
             ));

@@ -282,7 +282,7 @@ fn a_freeze_can_stop_the_expiry_and_its_end_extends_what_was_left() {
             at_minute(10),
             &[freeze(Some("away"), stops_expiry)],
         );
-        // A new reason does not begin the freeze anew.
+        // A new reason does not restart the freeze.
         commit(
             &mut memory,
             at_minute(30),

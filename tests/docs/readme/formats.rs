@@ -19,7 +19,7 @@ const NOTIFICATION_SCHEMA: &str = "docs/formats/notifications.schema.json";
 pub const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
-const COMMANDS: [(&str, &str, &str); 39] = [
+const COMMANDS: [(&str, &str, &str); 45] = [
     ("check", "maitred check", "CheckView"),
     ("config show", "maitred config show", "ConfigView"),
     ("notify test", "maitred notify test", "NotifyTestView"),
@@ -46,6 +46,36 @@ const COMMANDS: [(&str, &str, &str); 39] = [
         "credits revoke",
         "maitred credits revoke cy@example.com 1",
         "GrantRecordView",
+    ),
+    (
+        "credits set",
+        "maitred credits set cy@example.com 4",
+        "AccountView",
+    ),
+    (
+        "credits transfer",
+        "maitred credits transfer cy@example.com dy@example.com 1 --new",
+        "GrantRecordView",
+    ),
+    (
+        "account rename",
+        "maitred account rename dy@example.com ey@example.com",
+        "AccountView",
+    ),
+    (
+        "account merge",
+        "maitred account merge ey@example.com cy@example.com",
+        "AccountView",
+    ),
+    (
+        "account close",
+        "maitred account close cy@example.com --reason left --forfeit",
+        "AccountView",
+    ),
+    (
+        "account reopen",
+        "maitred account reopen cy@example.com",
+        "AccountView",
     ),
     (
         "credits list",
