@@ -154,6 +154,7 @@ fn build_credits_command(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result<Command, Refusal> {
     Ok(match account {
         AccountArgs::Show { account } => Command::AccountShow {

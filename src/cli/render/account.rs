@@ -68,24 +68,30 @@ pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
         rows.push(("PIN", "set".to_owned()));
     }
     text.push_str(&page.render_block(&rows));
-    if !view.lots.is_empty() {
-        text.push_str("\nLots, in the order in which they are spent:\n");
-        let with_terms = view.lots.iter().any(|lot| !describe_terms(lot).is_empty());
-        let row = |lot: &LotView| {
-            let mut row = render_lot(lot, page);
-            row.extend(with_terms.then(|| describe_terms(lot)));
-            row
-        };
-        let mut headings = vec!["left", "granted", "expires", "grant"];
-        headings.extend(with_terms.then_some("terms"));
-        text.push_str(&page.render_table(
-            &headings,
-            &["expires"],
-            &["left", "granted"],
-            view.lots.iter().map(row).collect(),
-        ));
-    }
+    text.push_str(&render_lots(&view.lots, page));
     text
+}
+
+/// Renders lots in the order in which they pay; empty if there are none.
+fn render_lots(lots: &[LotView], page: &PageLayout) -> String {
+    if lots.is_empty() {
+        return String::new();
+    }
+    let with_terms = lots.iter().any(|lot| !describe_terms(lot).is_empty());
+    let row = |lot: &LotView| {
+        let mut row = render_lot(lot, page);
+        row.extend(with_terms.then(|| describe_terms(lot)));
+        row
+    };
+    let mut headings = vec!["left", "granted", "expires", "grant"];
+    headings.extend(with_terms.then_some("terms"));
+    let table = page.render_table(
+        &headings,
+        &["expires"],
+        &["left", "granted"],
+        lots.iter().map(row).collect(),
+    );
+    format!("\nLots, in the order in which they are spent:\n{table}")
 }
 
 fn render_lot(lot: &LotView, page: &PageLayout) -> Vec<String> {

@@ -16,6 +16,7 @@ use crate::store::transaction::Stamp;
 ///
 /// # Errors
 /// Returns what was wrong and what to do.
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 pub fn run_command(
     store: &mut dyn Maintenance,
     policy: &Policy,

@@ -3,7 +3,7 @@
 use super::{ApplyResult, LedgerRecords, Violation, map_read_error, require_open, update_account};
 use crate::domain::account::{Closing, MAX_ALIASES, MAX_LOTS, sum_credits};
 use crate::domain::decision::Credits;
-use crate::domain::id::{AccountId, Address, BookingUid};
+use crate::domain::id::{AccountId, Address, BookingUid, Reference};
 use crate::domain::request::ChargeState;
 
 /// Closes an account, whose lots, names and charges go to another one.
@@ -17,25 +17,11 @@ pub(super) fn apply_merge<R: LedgerRecords>(
     charges: &[BookingUid],
     reason: &str,
 ) -> ApplyResult<R> {
-    let refuse = |reason| Violation::NotMergeable {
-        account: from.clone(),
-        reason,
-    };
+    let refuse = |reason| not_mergeable(from, reason);
     if from == into {
         return Err(refuse("it is the same account").into());
     }
-    let mut spent: Credits = 0;
-    let mut paying = Vec::new();
-    for booking in charges {
-        let mut charge = map_read_error(records.charge(booking))?
-            .filter(|charge| charge.account == *from)
-            .filter(|charge| matches!(charge.state, ChargeState::Open | ChargeState::Final))
-            .ok_or_else(|| refuse("a charge is not its own, or is held"))?;
-        spent += sum_credits(&charge.parts);
-        paying.extend(charge.parts.iter().map(|part| part.grant.clone()));
-        charge.account = into.clone();
-        records.put_charge(charge);
-    }
+    let (spent, mut paying) = take_charges(records, (from, into), charges)?;
     let mut lots = Vec::new();
     let mut aliases = Vec::new();
     let mut sent: Credits = 0;
@@ -96,4 +82,33 @@ pub(super) fn apply_merge<R: LedgerRecords>(
         records.put_alias(alias, Some(into.clone()));
     }
     Ok(())
+}
+
+/// Gives the charges of these bookings to the other account. Returns the credits that are spent for
+/// them, and the grants that they come from.
+fn take_charges<R: LedgerRecords>(
+    records: &mut R,
+    (from, into): (&AccountId, &AccountId),
+    charges: &[BookingUid],
+) -> Result<(Credits, Vec<Reference>), ApplyError<R::Error>> {
+    let mut spent: Credits = 0;
+    let mut paying = Vec::new();
+    for booking in charges {
+        let mut charge = map_read_error(records.charge(booking))?
+            .filter(|charge| charge.account == *from)
+            .filter(|charge| matches!(charge.state, ChargeState::Open | ChargeState::Final))
+            .ok_or_else(|| not_mergeable(from, "a charge is not its own, or is held"))?;
+        spent += sum_credits(&charge.parts);
+        paying.extend(charge.parts.iter().map(|part| part.grant.clone()));
+        charge.account = into.clone();
+        records.put_charge(charge);
+    }
+    Ok((spent, paying))
+}
+
+fn not_mergeable(account: &AccountId, reason: &'static str) -> Violation {
+    Violation::NotMergeable {
+        account: account.clone(),
+        reason,
+    }
 }

@@ -192,6 +192,7 @@ impl<'a> From<&'a UnresolvedFact> for FactRecord<'a> {
 impl TryFrom<FactRecord<'_>> for Fact {
     type Error = RecordError;
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     fn try_from(record: FactRecord<'_>) -> Result<Self, RecordError> {
         Ok(match record {
             FactRecord::Opened { account } => Self::Account(AccountFact::Opened {
