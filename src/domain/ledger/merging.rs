@@ -1,6 +1,8 @@
 //! Two accounts that become one: the lots, the names and the charges of one account go to another.
 
-use super::{ApplyResult, LedgerRecords, Violation, map_read_error, require_open, update_account};
+use super::{
+    ApplyError, ApplyResult, LedgerRecords, Violation, map_read_error, require_open, update_account,
+};
 use crate::domain::account::{Closing, MAX_ALIASES, MAX_LOTS, sum_credits};
 use crate::domain::decision::Credits;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference};
