@@ -360,3 +360,99 @@ fn cost_of_successor(
     });
     price.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::criteria::gate_criteria::Criteria;
+    use crate::domain::criteria::global_policy::GlobalPolicy;
+    use crate::domain::criteria::on_violation::OnViolation;
+    use crate::domain::criteria::price::Cost;
+    use crate::domain::gate::{DeclineLimit, OnUnanswered, PassLimits, RefuseWith};
+    use crate::domain::refund_policy::Terms;
+    use crate::domain::time::Span;
+    use crate::domain::watch::unmanaged_bookings::build_note;
+
+    fn gate(cost: Cost) -> Gate {
+        Gate {
+            name: "club".to_owned(),
+            event_types: Vec::new(),
+            cost,
+            unknown_booker: OnViolation::Decline,
+            short_of_credit: OnViolation::Decline,
+            time_taken: OnViolation::Decline,
+            on_unanswered: OnUnanswered::Leave,
+            criteria: Criteria::default(),
+            terms: Terms::default(),
+        }
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            gates: Vec::new(),
+            hosts: Vec::new(),
+            refuse_with: RefuseWith::Decline,
+            limits: PassLimits {
+                requests_per_pass: 1,
+                declines: DeclineLimit::UNLIMITED,
+                max_observation_age: Span::seconds(10),
+                series_settle: Span::seconds(10),
+                resend_after: Span::minutes(15),
+            },
+            global: GlobalPolicy::default(),
+            hash: "policy".to_owned(),
+        }
+    }
+
+    /// A price that changes after the decision changes nothing.
+    #[test]
+    fn a_successor_costs_what_its_decision_recorded() {
+        let now: Time = "2026-12-01T08:00:00Z".parse().unwrap();
+        let uid = BookingUid::parse("b").unwrap();
+        let last = Booking::new(uid, (now, now + Span::hours(1)), now);
+        let account = Account::new(AccountId::parse("bo@example.com").unwrap(), now);
+        let note = build_note(&last, &gate(Cost::Fixed(2)), 2, None, (now, "policy"));
+        let decided = Request {
+            decision: Decision::Confirm,
+            state: RequestState::Recorded,
+            ..note.clone()
+        };
+        let series = Request {
+            bookings: vec![last.to_ref(), last.to_ref()],
+            ..decided.clone()
+        };
+        let declined = Request {
+            decision: Decision::Decline,
+            ..decided.clone()
+        };
+        let now_five = gate(Cost::Fixed(5));
+        let by_guests = gate(Cost::PerGuest {
+            base: 3,
+            per_guest: 1,
+        });
+        // the decision, the gate now, the cost
+        let rows = [
+            (Some(&decided), Some(&now_five), Some(2)),
+            (Some(&decided), None, Some(2)),
+            (None, Some(&now_five), Some(5)),
+            (None, Some(&by_guests), Some(3)),
+            (None, None, None),
+            // A note decides nothing, and the cost of a series is that of its first booking.
+            (Some(&note), Some(&now_five), Some(5)),
+            (Some(&series), Some(&now_five), Some(5)),
+            (Some(&declined), Some(&now_five), Some(5)),
+        ];
+        for (number, (request, gate, expect)) in rows.into_iter().enumerate() {
+            let successor = (gate, Some(&last));
+            let cost = cost_of_successor(&policy(), successor, (&account, 1), request);
+            assert_eq!(cost, expect, "row {number}");
+        }
+        let unread = Booking {
+            has_unread_guests: true,
+            ..last.clone()
+        };
+        let successor = (Some(&by_guests), Some(&unread));
+        let cost = cost_of_successor(&policy(), successor, (&account, 1), None);
+        assert_eq!(cost, None);
+    }
+}

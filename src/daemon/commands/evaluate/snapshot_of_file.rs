@@ -44,12 +44,7 @@ pub(super) fn build_snapshot(
     }
     booking.rescheduled_to = None;
     assumed.push("that no accepted booking overlaps".to_owned());
-    if policy
-        .gate(&booking)
-        .is_some_and(|gate| policy.global.host_caps(&gate.name).next().is_some())
-    {
-        assumed.push("that the host has no other bookings that count for a cap".to_owned());
-    }
+    assumed.extend(assumed_host_bookings(policy, &booking));
     let me = booking.host_id().unwrap_or(UNKNOWN_HOST);
     if booking.host_id().is_some() {
         assumed.push(format!("that the host ({me}) is the user of the API key"));
@@ -106,6 +101,13 @@ pub(super) fn build_snapshot(
     snapshot.lookups = unavailable_lookups(policy, &snapshot, assumed);
     assumed.extend(assumed_answer_types(policy, &snapshot.pending[0].booking));
     Ok(snapshot)
+}
+
+/// Returns the assumption about the bookings of the host, if a cap counts them.
+fn assumed_host_bookings(policy: &Policy, booking: &Booking) -> Option<String> {
+    let gate = policy.gate(booking)?;
+    policy.global.host_caps(&gate.name).next()?;
+    Some("that the host has no other bookings that count for a cap".to_owned())
 }
 
 /// Returns the series of the booking, which is complete: a file is not a poll, so no further
