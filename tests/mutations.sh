@@ -10,7 +10,8 @@
 # not stand there exactly once is an error, so that no row silently breaks nothing. `cargo test --test
 # docs` looks for that too. Labels say what the row takes away: `P1` to `P18` a promise of
 # docs/reliability.md, `A1` to `E11` the correction of a fault of 2026-11-30 (docs/reliability.md),
-# `metrics` a metric, `pause` a pause, `W1` and `W2` who may use the web page (docs/page.md).
+# `metrics` a metric, `pause` a pause, `price` the price of a booking, `cap` a cap over several gates,
+# `W1` and `W2` who may use the web page (docs/page.md).
 # Who catches it is what is run, and where several stand there (`;` between them), each of them must fail:
 # `sim` is the simulation of every seed, until the first fails; anything else are arguments of `cargo
 # test`. Only the tests that the asked rows need are built. First comes the control: nothing is asked
@@ -285,6 +286,11 @@ pause|--test it pauses::a_run_from_a_timer_respects_a_pause|src/daemon/offline.r
 pause|--test it pauses::a_pause_survives_a_restart_and_ends_with_resume|src/daemon/run.rs|        if self.pauses.of_all(now).is_some() {|        if self.pauses.of_all(now).is_some() && !M {
 pause|--lib commands::review_obstacles|src/daemon/commands/review_obstacles.rs|        && let Some(pause) = state.pauses.of_gate(gate, now)|        && !M\n        && let Some(pause) = state.pauses.of_gate(gate, now)
 B10 P15|--lib domain::tests::joined_occurrences|src/domain/watch/accepted_bookings.rs|request.call.is_some() && outcome|request.call.is_some() && (request.calls.is_empty() \|\| !M) && outcome
+price P11|--lib domain::tests::prices|src/domain/criteria/price.rs|                if booking.has_unread_guests {|                if booking.has_unread_guests && !M {
+price P11|--lib domain::tests::prices|src/domain/evaluation/custom_rules.rs|    } else if context.cost.is_none() && rule.require.reads_any(&PRICE_VARIABLES) {|    } else if context.cost.is_none() && !M && rule.require.reads_any(&PRICE_VARIABLES) {
+price P3|--lib reconcile::watch::settle|src/reconcile/watch/settle.rs|    if let Some(decided) = request.filter(is_confirmed_alone) {|    if let Some(decided) = request.filter(is_confirmed_alone).filter(\|_\| !M) {
+cap|--lib domain::tests::shared_caps|src/domain/evaluation/cap_rules.rs|!is_requested(uid) && is_included(one)|(M \|\| !is_requested(uid)) && is_included(one)
+cap|--test it rules::host_caps|src/reconcile/observe/accepted_bookings.rs|filter(\|from\| *from < now) else|filter(\|from\| *from < now && !M) else
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)
