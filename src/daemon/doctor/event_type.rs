@@ -5,10 +5,11 @@
 use super::check_result::{error, ok, warning};
 use crate::control::protocol::check::CheckResultView;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
-use crate::domain::criteria::custom_rule::Rule;
 use crate::domain::criteria::global_policy::GlobalPolicy;
+use crate::domain::criteria::price::Cost;
 use crate::domain::gate::Gate;
 use crate::domain::name_distance::nearest;
+use crate::domain::rule::expression::Expression;
 
 /// Returns all findings about an event type that the gate names.
 pub(super) fn examine(
@@ -43,7 +44,13 @@ pub(super) fn examine(
     findings.extend(check_disabled_actions(subject, event_type));
     if let Some(questions) = &event_type.questions {
         for rule in global_policy.rules.iter().chain(gate.criteria.rules.iter()) {
-            findings.extend(check_rule_answers(subject, questions, (gate, rule)));
+            let reader = format!("the rule {}", rule.name);
+            let expression = (reader.as_str(), &rule.require);
+            findings.extend(check_answers_read(subject, questions, gate, expression));
+        }
+        for number in gate.all_costs().filter_map(Cost::expression) {
+            let expression = ("a price", number);
+            findings.extend(check_answers_read(subject, questions, gate, expression));
         }
     }
     findings
@@ -159,24 +166,24 @@ fn check_disabled_actions(subject: &str, event_type: &EventType) -> Vec<CheckRes
     disabled.map(|(_, text)| ok(subject, text)).collect()
 }
 
-/// Checks the answers that a rule reads against the event type's questions.
-fn check_rule_answers(
+/// Checks the answers that a rule or a price reads against the event type's questions.
+fn check_answers_read(
     subject: &str,
     questions: &[Question],
-    (gate, rule): (&Gate, &Rule),
+    gate: &Gate,
+    (reader, expression): (&str, &Expression),
 ) -> Vec<CheckResultView> {
-    let name = &rule.name;
     let mut findings = Vec::new();
-    for answer in rule.require.answers() {
+    for answer in expression.answers() {
         let slug = &answer.slug;
         if gate.criteria.pin.as_ref() == Some(slug) {
             findings.push(warning(
                 subject,
                 format!(
-                    "the rule {name} names booking.answers.{slug}, which is the PIN: rules \
-                 cannot read it"
+                    "{reader} names booking.answers.{slug}, which is the PIN: no expression can \
+                     read it"
                 ),
-                "remove it from the rule: the gate's `pin` checks it",
+                "remove it there: the gate's `pin` checks it",
             ));
             continue;
         }
@@ -191,7 +198,9 @@ fn check_rule_answers(
             };
             findings.push(warning(
                 subject,
-                format!("the rule {name} names booking.answers.{slug}, and it has no such booking question"),
+                format!(
+                    "{reader} names booking.answers.{slug}, and it has no such booking question"
+                ),
                 &help,
             ));
             continue;
@@ -203,12 +212,12 @@ fn check_rule_answers(
             findings.push(warning(
                 subject,
                 format!(
-                    "the rule {name} takes {} from booking.answers.{slug}, and the answer to that question \
-                     is {}: the rule cannot be evaluated, and its requests wait for review",
+                    "{reader} takes {} from booking.answers.{slug}, and the answer to that question \
+                     is {}: it cannot be evaluated, and its requests wait for review",
                     wants.describe(),
                     question.kind.describe()
                 ),
-                "change the rule, or the type of the question at Cal.com",
+                "change the expression, or the type of the question at Cal.com",
             ));
         }
     }
@@ -222,11 +231,11 @@ mod tests {
     use crate::domain::gate::OnUnanswered;
     use std::collections::BTreeSet;
 
+    use crate::domain::criteria::custom_rule::Rule;
     use crate::domain::criteria::gate_criteria::Criteria;
     use crate::domain::criteria::on_violation::OnViolation;
     use crate::domain::id::EventTypeId;
     use crate::domain::refund_policy::Terms;
-    use crate::domain::rule::expression::Expression;
 
     fn question(slug: &str, kind: QuestionKind) -> Question {
         Question {
@@ -240,7 +249,7 @@ mod tests {
         Gate {
             name: "club".to_owned(),
             event_types: Vec::new(),
-            cost: crate::domain::criteria::price::Cost::Fixed(1),
+            cost: Cost::Fixed(1),
             unknown_booker: OnViolation::Decline,
             short_of_credit: OnViolation::Decline,
             time_taken: OnViolation::Decline,
@@ -419,7 +428,10 @@ mod tests {
                 "\"nothing\" in booking.answers",
                 Some("no such booking question"),
             ),
-            ("booking.answers.pin == \"1\"", Some("rules cannot read it")),
+            (
+                "booking.answers.pin == \"1\"",
+                Some("no expression can read it"),
+            ),
         ];
         for (require, expect) in rows {
             let rule = Rule {
@@ -445,5 +457,13 @@ mod tests {
                 (_, _) => panic!("{require}: {reported:?}"),
             }
         }
+        let mut gate = gate(None);
+        let number = Expression::compile_price("booking.answers.pags * 2.0", &BTreeSet::new());
+        gate.cost = Cost::Expression(number.expect("it is right"));
+        let findings = examine("x", &event_type, (&gate, &GlobalPolicy::default()));
+        let is_about_price = |of: &CheckResultView| {
+            of.text.contains("a price names booking.answers.pags") && of.level == "warning"
+        };
+        assert!(findings.iter().any(is_about_price), "{findings:?}");
     }
 }
