@@ -238,7 +238,7 @@ fn each_request_is_evaluated_as_of_its_own_time() {
         format!("{head}{keys}\nshort-of-credit{tail}")
     };
     // the new policy, what would differ and what is not known
-    let rows: [(String, &[&str]); 11] = [
+    let rows: [(String, &[&str]); 15] = [
         // Bo had one credit then, whatever Bo got later.
         (
             club("cost = 2"),
@@ -246,6 +246,27 @@ fn each_request_is_evaluated_as_of_its_own_time() {
                 "bo-1.0: confirm 1 -> wait by credit",
                 "bo-late.0: confirm 1 -> confirm 2 by -",
             ],
+        ),
+        // The member's data are rebuilt, and guests and answers were not recorded.
+        (
+            club("cost = { cel = 'member.tier == \"gold\" ? 0 : 2' }"),
+            &[
+                "bo-1.0: confirm 1 -> wait by credit",
+                "bo-late.0: confirm 1 -> confirm 2 by -",
+            ],
+        ),
+        (
+            club("cost = { base = 1, per-guest = 1 }"),
+            &["3 x booking.guests"],
+        ),
+        (
+            club("prices = [{ cost = { cel = 'booking.answers.x * 2.0' }, tiers = ['gold'] }]"),
+            &["3 x booking.answers"],
+        ),
+        // What the host had at Cal.com was not recorded either.
+        (
+            format!("{OLD_POLICY}[[cap]]\nname = 'x'\nat-most = 9\nper = 'day'\neach = 'host'\n"),
+            &["4 x the bookings of the host"],
         ),
         (
             club("notice = { at-least = '24h' }"),
