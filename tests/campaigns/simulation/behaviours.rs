@@ -43,12 +43,14 @@ pub struct Behaviours {
     pub after_start: bool,
     /// An operator pauses a gate for a while.
     pub pauses: bool,
+    /// An operator lets accounts be overdrawn, and passes credits on from one to another.
+    pub corrections: bool,
 }
 
 type BehaviourField = fn(&mut Behaviours) -> &mut bool;
 
 /// Each behaviour with its name.
-const BEHAVIOUR_NAMES: [(&str, BehaviourField); 16] = [
+const BEHAVIOUR_NAMES: [(&str, BehaviourField); 17] = [
     ("slow-confirm", |b| &mut b.slow_confirm),
     ("server-dies", |b| &mut b.server_dies),
     ("race", |b| &mut b.race_with_confirm),
@@ -65,6 +67,7 @@ const BEHAVIOUR_NAMES: [(&str, BehaviourField); 16] = [
     ("clock", |b| &mut b.clock_skew),
     ("after-start", |b| &mut b.after_start),
     ("pauses", |b| &mut b.pauses),
+    ("corrections", |b| &mut b.corrections),
 ];
 
 impl Behaviours {
@@ -79,6 +82,7 @@ impl Behaviours {
                 let random = Self::random(&mut Rng::new(seed ^ SALT));
                 Self {
                     pauses: random.pauses && !older,
+                    corrections: random.corrections && !older,
                     ..random
                 }
             }

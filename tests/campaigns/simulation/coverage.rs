@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Coverage(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// States that the default run must reach at least once.
-pub const MUST_REACH: [&str; 163] = [
+pub const MUST_REACH: [&str; 166] = [
     "absence taken back",
     "account frozen",
     "alias given",
@@ -50,6 +50,9 @@ pub const MUST_REACH: [&str; 163] = [
     "host marked absent",
     "intent resumed",
     "late move",
+    "lent",
+    "overdraft changed",
+    "passed on",
     "judged: confirm, carried",
     "judged: confirm, enough",
     "judged: decline, short-of-credit",

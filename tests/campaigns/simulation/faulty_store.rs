@@ -259,6 +259,11 @@ impl FaultyStoreState {
                 expired: signed(totals.expired),
                 revoked: signed(totals.revoked),
             };
+            let lent = self.reference.debts.get(account.id.as_str());
+            if signed(totals.debt()) != lent.copied().unwrap_or(0) {
+                let text = format!("1: {} owes {}, must be {lent:?}", account.id, totals.debt());
+                self.reference.violations.push(text);
+            }
             let must = self.reference.sums.get(account.id.as_str());
             if must != Some(&is) {
                 let text = format!("1: {} is {is:?}, must be {must:?}", account.id);
@@ -419,6 +424,38 @@ impl FaultyStore {
             }
             (_, _) => {}
         }
+    }
+
+    /// Changes the overdraft of a random account, or passes one of its credits on to another one.
+    pub fn correct_account(&self, rng: &mut Rng, coverage: &mut Coverage, now: Time) {
+        let people = BOOKERS.len() - 2;
+        let (from, to) = (BOOKERS[rng.index(people)], BOOKERS[rng.index(people)]);
+        let id = |name| AccountId::parse(name).unwrap();
+        let mut state = self.state();
+        let account = state.store.account(&id(from)).unwrap();
+        let Some(account) = account else { return };
+        if rng.chance(500) {
+            let limit = Some(rng.up_to(4));
+            let account = account.id;
+            let fact = Fact::Account(AccountFact::OverdraftChanged { account, limit });
+            state.write(Author::Operator, now, vec![fact], &[]).unwrap();
+            return coverage.count("overdraft changed");
+        }
+        let parts = account.allocate(1, &Purpose::without_booking(now));
+        let receiver = state.store.account(&id(to)).unwrap();
+        let (Some(parts), Some(receiver), false) = (parts, receiver, from == to) else {
+            return;
+        };
+        state.grants_made += 1;
+        let fact = Fact::Credit(CreditFact::Transfer {
+            reference: Reference::parse(&format!("transfer {}", state.grants_made)).unwrap(),
+            account: account.id,
+            to: receiver.id,
+            parts,
+            reason: "simulated".to_owned(),
+        });
+        state.write(Author::Operator, now, vec![fact], &[]).unwrap();
+        coverage.count("passed on");
     }
 
     /// Ends a charge with the operator's command for this purpose.

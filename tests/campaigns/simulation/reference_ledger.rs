@@ -93,6 +93,10 @@ pub enum Author {
 #[derive(Default)]
 pub struct ReferenceLedger {
     pub sums: BTreeMap<String, ReferenceSums>,
+    /// What was lent to each account and is not settled.
+    pub debts: BTreeMap<String, i64>,
+    /// How many credits each account may be lent.
+    pub overdrafts: BTreeMap<String, i64>,
     pub holds: BTreeMap<String, ReferenceHold>,
     pub intents: BTreeMap<String, ReferenceIntent>,
     /// Bookings whose noted request was closed, because they ended undecided.
@@ -129,6 +133,7 @@ impl ReferenceLedger {
                 let sums = self.sums.entry(account.to_string()).or_default();
                 sums.granted += signed(*credits);
                 sums.available += signed(*credits);
+                self.settle(account.as_str(), signed(*credits));
             }
             Fact::Credit(CreditFact::Revoke { account, parts, .. }) => {
                 let credits: u64 = parts.iter().map(|part| part.credits).sum();
@@ -155,6 +160,7 @@ impl ReferenceLedger {
                     sums.available += change;
                     sums.passed_on += change;
                 }
+                self.settle(to.as_str(), credits);
             }
             Fact::Credit(CreditFact::Expire { account, part }) => {
                 coverage.count("written off");
@@ -176,7 +182,16 @@ impl ReferenceLedger {
             Fact::Account(AccountFact::AliasAdded { account, alias }) => {
                 self.names.insert(alias.to_string(), account.to_string());
             }
-            Fact::Charge(ChargeFact::Hold { .. }) => self.apply_hold(fact, policy),
+            Fact::Account(AccountFact::OverdraftChanged { account, limit }) => {
+                let limit = signed(limit.unwrap_or(0));
+                self.overdrafts.insert(account.to_string(), limit);
+            }
+            Fact::Charge(ChargeFact::Hold { lent, .. }) => {
+                if *lent > 0 {
+                    coverage.count("lent");
+                }
+                self.apply_hold(fact, policy);
+            }
             Fact::Charge(ChargeFact::Post { booking }) => {
                 self.end_hold(booking.as_str(), HoldState::Posted)
             }
@@ -231,7 +246,6 @@ impl ReferenceLedger {
                 | AccountFact::AliasRemoved { .. }
                 | AccountFact::Described { .. }
                 | AccountFact::PinChanged { .. }
-                | AccountFact::OverdraftChanged { .. }
                 | AccountFact::Closed { .. }
                 | AccountFact::Reopened { .. }
                 | AccountFact::Merged { .. },
@@ -265,8 +279,15 @@ impl ReferenceLedger {
             unreachable!("called for a hold")
         };
         let lent_part = (*lent > 0).then(|| (format!("overdraft {}", booking.uid), signed(*lent)));
-        if let Some((lot, _)) = &lent_part {
+        if let Some((lot, credits)) = &lent_part {
             self.expiries.insert(lot.clone(), None);
+            let debt = self.debts.entry(account.to_string()).or_default();
+            *debt += credits;
+            let limit = self.overdrafts.get(account.as_str()).copied();
+            if *debt > limit.unwrap_or(0) {
+                let text = format!("2: {account} owes {debt}, and may owe {limit:?}");
+                self.violations.push(text);
+            }
         }
         let credits = signed(parts.iter().map(|part| part.credits).sum::<u64>() + lent);
         let sums = self.sums.entry(account.to_string()).or_default();
@@ -326,6 +347,15 @@ impl ReferenceLedger {
             sums.posted += hold.credits;
         } else {
             sums.available += hold.credits;
+            let (account, credits) = (hold.account.clone(), hold.credits);
+            self.settle(&account, credits);
+        }
+    }
+
+    /// Settles what was lent to an account with credits that came in.
+    fn settle(&mut self, account: &str, credits: i64) {
+        if let Some(debt) = self.debts.get_mut(account) {
+            *debt -= credits.min(*debt);
         }
     }
 
@@ -353,6 +383,8 @@ impl ReferenceLedger {
         let sums = self.sums.entry(hold.account.clone()).or_default();
         sums.refunded += credits;
         sums.available += credits;
+        let account = hold.account.clone();
+        self.settle(&account, credits);
     }
 
     fn apply_move(&mut self, from: &str, to: &str) {

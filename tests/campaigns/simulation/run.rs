@@ -56,6 +56,8 @@ pub struct SimulationRun {
     doubt_rng: Rng,
     /// Decides about pauses, separate for the same reason.
     pause_rng: Rng,
+    /// Decides about overdrafts and transfers, separate for the same reason.
+    correction_rng: Rng,
     pub coverage: Coverage,
     pub violations: Vec<String>,
 }
@@ -112,6 +114,7 @@ async fn run_to_end(mut run: SimulationRun) -> RunSummary {
         run.run_events();
         run.change_trust().await;
         run.change_pauses();
+        run.correct_accounts();
         run.run_turn().await;
     }
     run.run_to_quiescence().await;
@@ -279,6 +282,7 @@ impl SimulationRun {
             rng,
             doubt_rng: Rng::new(seed ^ 0x5afe),
             pause_rng: Rng::new(seed ^ 0x9a05e),
+            correction_rng: Rng::new(seed ^ 0xc0_44ec),
             coverage,
             violations: Vec::new(),
         }
@@ -512,6 +516,18 @@ impl SimulationRun {
             }
         };
         self.faulty_store.commit_ledger_fact(now, fact);
+    }
+
+    /// Lets an operator change the overdraft of an account, or pass credits on to another account.
+    fn correct_accounts(&mut self) {
+        let corrects = self.shared.lock_sim().behaviours.corrections;
+        if !corrects || !self.correction_rng.chance(600) {
+            return;
+        }
+        let now = self.shared.now();
+        let rng = &mut self.correction_rng;
+        self.faulty_store
+            .correct_account(rng, &mut self.coverage, now);
     }
 
     /// Lets an operator end every pause.
