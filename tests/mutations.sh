@@ -105,6 +105,12 @@ P2|sim|src/domain/plan/send.rs|        preview.spend(&parts);|        if !M { pr
 C9|--lib domain::tests::plans|src/domain/plan.rs|.saturating_sub(snapshot.recent_declines),|.saturating_sub(if M { 0 } else { snapshot.recent_declines }),
 B5 P14|--lib domain::tests::plans_unsettled|src/domain/evaluation/decide.rs|objection.depends_on_unsettled && declines(objection);|objection.depends_on_unsettled && !M && declines(objection);
 B5 P14|--lib domain::tests::plans_unsettled|src/domain/plan/unsettled.rs|        held + spent + credits_of(&self.taken_over_credits) + carriable|        if M { 0 } else { held + spent + credits_of(&self.taken_over_credits) + carriable }
+B5 P14|--lib domain::tests::lots|src/domain/plan/unsettled.rs|            + lendable_before.saturating_sub(lendable);|            + if M { 0 } else { lendable_before.saturating_sub(lendable) };
+P1|--lib domain::tests::lots|src/domain/account.rs|        let settled = debt.min(lot.remaining);|        let settled = if M { 0 } else { debt.min(lot.remaining) };
+P2|--lib domain::tests::lots|src/domain/plan/send.rs|        if lent > preview.lendable(spending.overdraft_limit(account)) {|        if !M && lent > preview.lendable(spending.overdraft_limit(account)) {
+P2|--lib domain::tests::lots|src/domain/lot.rs|        allowed && self.is_unexpired(|        (M \|\| allowed) && self.is_unexpired(
+P1|--lib domain::tests::lots|src/domain/ledger/member.rs|                account.expiry_stopped_at.get_or_insert(at);|                if !M { account.expiry_stopped_at.get_or_insert(at); }
+P1|--lib domain::tests::lots|src/domain/ledger/charging.rs|        record.expires = Some(expires);|        record.expires = if M { record.expires } else { Some(expires) };
 B4 P14|--test it watch::a_decline_waits_while_its_basis_cannot_be_read|src/reconcile/pass.rs|    report.deferral.requests += plan.defer_declines(&recheck_result.unread_accounts);|    if !M { report.deferral.requests += plan.defer_declines(&recheck_result.unread_accounts); }
 B4 P14|--lib domain::tests::plans_unsettled|src/domain/plan.rs|    planner.plan.defer_behind_freed_charges();|    if !M { planner.plan.defer_behind_freed_charges(); }
 B4 P14|--test it unresolved::a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_known_outcome|src/reconcile/watch/recheck.rs|        request.state == RequestState::Recorded && request.cancels_accepted()|        request.state == RequestState::Recorded && request.cancels_accepted() && !M

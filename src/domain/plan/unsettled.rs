@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::HashMap;
 
 use super::{Action, Plan, Planner, Step};
-use crate::domain::account::Account;
+use crate::domain::account::{Account, SpendPreview};
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::evaluation::built_in_rule::ReasonTrait;
 use crate::domain::evaluation::rules::has_trait;
 use crate::domain::fact::{ChargeFact, Fact};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
+use crate::domain::lot::Purpose;
 use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::{OpenIntent, Snapshot};
@@ -109,9 +110,13 @@ impl<'a> Planner<'a> {
             .filter(|(uid, _)| !is_of_group(uid) && !self.waiting_bookings.contains(uid))
             .map(|(_, credits)| credits)
             .sum();
-        let purpose = crate::domain::lot::Purpose::without_booking(self.now);
-        let (available, _) = self.available(account, &purpose);
-        let spent = account.available(self.now).saturating_sub(available);
+        let purpose = Purpose::without_booking(self.now);
+        let (available, lendable) = self.available(account, &purpose);
+        let limit = self.policy.global.spending.overdraft_limit(account);
+        let lendable_before = SpendPreview::new(account).lendable(limit);
+        // What an earlier step was lent can be lent again when it comes back.
+        let spent = account.available(self.now).saturating_sub(available)
+            + lendable_before.saturating_sub(lendable);
         let held = account
             .totals
             .held
