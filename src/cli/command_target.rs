@@ -2,13 +2,14 @@
 //! implementation of each command, and two ways to reach it.
 
 use super::args::StoreCommand;
+use super::args::account::AccountArgs;
 use super::args::credits::CreditsArgs;
 use super::args::ledger::LedgerArgs;
 use super::context::Context;
 use super::context::print_result;
 use super::execute::execute;
 use super::time::TimeContext;
-use super::{backup, export, file, import, pin, status_check, to_command};
+use super::{backup, erase, export, file, import, pin, status_check, to_command};
 use crate::config::model::Config;
 use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
@@ -29,6 +30,12 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
     }
     if let StoreCommand::Credits(CreditsArgs::Import(args)) = store_command {
         return import::import(context, args);
+    }
+    if let StoreCommand::Ledger(LedgerArgs::Import(args)) = store_command {
+        return backup::import(context, args);
+    }
+    if let StoreCommand::Account(AccountArgs::Erase(args)) = store_command {
+        erase::confirm(args)?;
     }
     let read_time_context = || {
         Ok(TimeContext {
@@ -64,7 +71,7 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
             export::export_credits(context, &config, args.out.as_deref(), first)
         }
         (StoreCommand::Ledger(LedgerArgs::Export(args)), CommandResult::Head(head)) => {
-            export::export_ledger(context, &config, args.out.as_deref(), &head)
+            export::export_ledger(context, &config, args, &head)
         }
         (StoreCommand::Backup(args), CommandResult::Head(head)) => {
             backup::backup(context, &config, args, &head)

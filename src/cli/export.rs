@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::Format;
+use super::args::ledger::LedgerExportArgs;
 use super::context::{Context, print_view};
 use super::execute::execute;
 use super::render::layout::format_count;
@@ -126,10 +127,14 @@ fn fields(row: &ExportRow) -> [String; 7] {
 pub fn export_ledger(
     context: &Context,
     config: &Config,
-    out: Option<&Path>,
+    args: &LedgerExportArgs,
     head: &HeadView,
 ) -> Result<u8, Refusal> {
-    let lines = write_to(out, |to| backup::export(&config.store, head, to))?;
+    let out = args.to.out.as_deref();
+    let lines = write_to(out, |to| match args.full {
+        true => backup::export_full(&config.store, head, to),
+        false => backup::export(&config.store, head, to),
+    })?;
     report_export(context, out, lines, "commit")
 }
 

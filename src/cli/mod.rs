@@ -12,6 +12,7 @@ pub mod context;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod dispatch;
+pub mod erase;
 pub mod execute;
 mod exit_codes;
 pub mod export;

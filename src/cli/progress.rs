@@ -129,6 +129,7 @@ fn describe(step: WorkStep) -> &'static str {
         WorkStep::Verify => "comparing the projection with the log",
         WorkStep::CopyLog => "copying the log",
         WorkStep::CheckLog => "checking the log",
+        WorkStep::RewriteLog => "writing the log again",
         WorkStep::ReplayRequests => "judging recorded requests",
         WorkStep::CheckFile => "checking the rows",
         WorkStep::ImportFile => "importing",

@@ -14,7 +14,7 @@ use super::args::ledger::LedgerArgs;
 use super::args::passes::EvaluateArgs;
 use super::time::{self, TimeContext, TimeMeaning};
 use crate::control::exit;
-use crate::control::protocol::account::AccountSetCommand;
+use crate::control::protocol::account::{AccountEraseCommand, AccountSetCommand};
 use crate::control::protocol::ledger::LedgerMoveCommand;
 use crate::control::protocol::{self, Command, Refusal, review};
 
@@ -106,9 +106,8 @@ pub fn build_command(
         StoreCommand::Ledger(LedgerArgs::AcceptRestore(args)) => Ok(Command::LedgerAcceptRestore {
             reason: args.reason.clone(),
         }),
-        StoreCommand::Ledger(LedgerArgs::Export(_)) | StoreCommand::Backup(_) => {
-            Ok(Command::Head {})
-        }
+        StoreCommand::Ledger(LedgerArgs::Export(_) | LedgerArgs::Import(_))
+        | StoreCommand::Backup(_) => Ok(Command::Head {}),
     }
 }
 
@@ -222,6 +221,11 @@ fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result
             name: name.clone(),
             reason: reason.clone(),
         },
+        AccountArgs::Erase(args) => Command::AccountErase(AccountEraseCommand {
+            account: args.account.clone(),
+            reason: args.reason.clone(),
+            names: args.names.clone(),
+        }),
         AccountArgs::Pin(PinArgs::Set { account }) => Command::AccountPin {
             account: account.clone(),
             hash: Some(read_pin()?),

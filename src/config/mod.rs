@@ -31,6 +31,7 @@ pub mod socket;
 
 mod access_list;
 mod api_key_check;
+mod backup;
 mod calcom;
 mod calendar_value;
 mod cap;

@@ -33,6 +33,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where a running daemon answers commands.
     pub control: Control,
+    /// The backups that are made without a command.
+    pub backup: BackupConfig,
+    /// How long personal data is kept.
+    pub privacy: PrivacyConfig,
     /// Where the metrics are written to.
     pub metrics: MetricsConfig,
     /// The web page of a running daemon.
@@ -96,6 +100,24 @@ pub struct Control {
     pub socket: Option<PathBuf>,
 }
 
+/// The backups that are made without a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupConfig {
+    /// Where the backups are put. `None`: none are made.
+    pub directory: Option<PathBuf>,
+    /// How much time lies between two backups.
+    pub every: Duration,
+    /// How many of them are kept.
+    pub keep: u64,
+}
+
+/// How long personal data is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrivacyConfig {
+    /// How long personal data stays in decisions. `None`: for as long as the ledger exists.
+    pub keep: Option<Span>,
+}
+
 /// Where the metrics are written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricsConfig {
@@ -145,6 +167,8 @@ impl Config {
                 path: PathBuf::new(),
             },
             control: Control { socket: None },
+            backup: BackupConfig::default(),
+            privacy: PrivacyConfig::default(),
             metrics: MetricsConfig { file: None },
             page: PageConfig::default(),
             dead_man: DeadManSwitch {

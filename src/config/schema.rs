@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use super::backup::{BACKUP, PRIVACY};
 use super::key::{KeyDoc, KeyValue, Section, SectionDoc, Setting};
 use super::model::Config;
 use super::secret_detection;
@@ -18,11 +19,13 @@ use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
-pub(super) const SINGLE: [&Section<Config>; 11] = [
+pub(super) const SINGLE: [&Section<Config>; 13] = [
     &calcom::SECTION,
     &schedule::SECTION,
     &STORE,
     &CONTROL,
+    &BACKUP,
+    &PRIVACY,
     &metrics::SECTION,
     &page::SECTION,
     &dead_man::SECTION,

@@ -92,6 +92,10 @@ impl Command {
                 has_time_limit: false,
                 ..STORE_READ
             },
+            Self::AccountErase(_) => CommandProfile {
+                has_time_limit: false,
+                ..STORE_WRITE
+            },
             Self::Verify {} => CommandProfile {
                 has_time_limit: false,
                 ..STORE_READ

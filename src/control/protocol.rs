@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::exit;
 
 use self::account::{
-    AccountSetCommand, AccountView, AccountsView, CreditsExportView, GrantRecordView, GrantsView,
-    ImportView, StatementView,
+    AccountEraseCommand, AccountSetCommand, AccountView, AccountsView, CreditsExportView,
+    ErasureView, GrantRecordView, GrantsView, ImportView, StatementView,
 };
 use self::charges::ChargesView;
 use self::credits::{
@@ -240,6 +240,8 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Replace a person by a pseudonym in the whole ledger. All sums stay the same.
+    AccountErase(AccountEraseCommand),
     /// Set the hash of the member's PIN; without a hash the PIN is removed.
     AccountPin {
         /// The account's name, or an alias.
@@ -374,6 +376,8 @@ pub enum CommandResult {
     Account(AccountView),
     /// A page of accounts.
     Accounts(AccountsView),
+    /// A person who was erased.
+    Erasure(ErasureView),
     /// What happened to the credits of one account.
     Statement(StatementView),
     /// The decisions that match a query.

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod backup;
 pub mod calendar;
+pub mod care;
 pub mod clock;
 pub mod commands;
 pub mod config_check;

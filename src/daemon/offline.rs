@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::care::{self, CareState};
 use super::commands::{operator_log, status};
 use super::error_chain::error_chain;
 use super::failure::Failure;
@@ -84,8 +85,13 @@ pub fn timer_status(config: &Config, clock: &Clock) -> Result<Option<StatusView>
     };
     let status = *status;
     let watch_state = WatchState::load(config.state_dir());
+    let care = CareState::load(config.state_dir());
     let is_failed = !matches!(last_run.exit, exit::DONE | exit::UNRESOLVED);
+    let mut problems = status.problems;
+    problems.extend(care.problem(&config.backup));
     let view = StatusView {
+        problems,
+        backup: care.backup_view(&config.backup, clock()),
         last_pass: last_run.pass,
         last_error: is_failed.then_some(last_run.error),
         last_error_exit: is_failed.then_some(last_run.exit),
@@ -300,6 +306,9 @@ async fn run_passes(
         return Ok(outcome);
     }
     if !dry_run {
+        if !stop.is_set() && outcome.failure.is_none() {
+            care::run_due(config, &store, clock).await;
+        }
         let place = OutboxPlace::new(config)?;
         let run = EndedRun {
             report: outcome.report.as_ref(),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use signal_hook_tokio::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,6 +38,9 @@ use crate::store::store_thread::StoreHandle;
 /// How many commands of clients may wait for the loop.
 const COMMAND_QUEUE_LENGTH: usize = 16;
 
+/// How often the loop looks whether a backup or the removal of old personal data is due.
+const CARE_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
@@ -60,8 +64,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let outbox = Arc::new(Outbox::start(place, notifications, &store, &clock));
     let (due_times, published) = watch::channel(DueTimes::default());
     let schedule = start_schedule(published, &wakes, &clock).await?;
-    // The first pass need not wait for the scheduler. The queue is empty.
-    let _ = wakes.try_send(Wake::Due(ScheduledJob::Poll));
+    let care = start_work(&wakes);
     announce_start(&config);
     let running = run(
         Daemon {
@@ -91,6 +94,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             return Err(failure);
         }
     };
+    care.abort();
     close_outbox(outbox, ended.as_ref().err()).await;
     drop(stop_clients);
     signals.close();
@@ -164,6 +168,25 @@ async fn start_schedule(
                 error_chain(&error)
             ))
         })
+}
+
+/// Has the loop start the first pass and the care of the ledger.
+fn start_work(wakes: &mpsc::Sender<Wake>) -> tokio::task::JoinHandle<()> {
+    // The first pass need not wait for the scheduler. The queue is empty.
+    let _ = wakes.try_send(Wake::Due(ScheduledJob::Poll));
+    tokio::spawn(wake_for_care(wakes.clone()))
+}
+
+/// Wakes the loop now and every minute, so that it cares for the ledger when that is due.
+async fn wake_for_care(wakes: mpsc::Sender<Wake>) {
+    let mut ticks = tokio::time::interval(CARE_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if wakes.send(Wake::CareDue).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Says that the daemon works: in the log, to the service manager, and to a later `status`.

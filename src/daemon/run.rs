@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::calendar::KeyFingerprint;
+use super::care::CareState;
 use super::clock;
 use super::failure::Failure;
 use super::metrics::registry::{LoopState, Metrics};
@@ -22,6 +23,7 @@ use crate::config::model::Config;
 use crate::control::protocol::SocketResponse;
 use crate::control::protocol::pass::{PassSummaryView, PassView, StoppedView};
 use crate::control::protocol::status::WatchSummaryView;
+use crate::control::server::ReceivedCommand;
 use crate::domain::gate::Policy;
 use crate::domain::pause::Pauses;
 use crate::domain::time::{Clock, Span, Time};
@@ -36,6 +38,7 @@ mod pauses;
 mod reload;
 mod reported_problems;
 mod requests;
+mod rewrites;
 mod status;
 
 /// The parts of the daemon.
@@ -111,6 +114,12 @@ struct Loop {
     /// The client that waits for the current watch, if there is one.
     awaiting_watch: Option<PassAwaitingWatch>,
     queued_passes: VecDeque<QueuedPass>,
+    /// Erasures that wait for the end of the current pass or watch.
+    queued_erasures: VecDeque<ReceivedCommand>,
+    /// When the ledger was cared for last.
+    care: CareState,
+    /// Whether a backup is being made.
+    backup_runs: bool,
     started: Time,
     pauses: Pauses,
     timetable: Timetable,
@@ -194,6 +203,11 @@ impl Loop {
                 watch_report: watched,
                 stopped,
             } => self.handle_watch_end(session, preview, &watched, stopped)?,
+            Wake::CareDue => self.care_for_ledger(),
+            Wake::BackupEnded { state } => self.handle_backup_end(*state),
+            Wake::RewriteEnded { session, searched } => {
+                self.handle_rewrite_end(session, searched);
+            }
             Wake::Reload => drop(self.reload()),
             Wake::Shutdown { signal } => {
                 if self.shutting_down {
@@ -214,6 +228,7 @@ impl Loop {
         let pauses = std::mem::take(&mut daemon.pauses);
         let now = (daemon.clock)();
         let watch_state = WatchState::load(daemon.config.state_dir());
+        let care = CareState::load(daemon.config.state_dir());
         let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
         Self {
             policy: Arc::new(daemon.config.policy.clone()),
@@ -222,6 +237,9 @@ impl Loop {
             requested_pass: None,
             awaiting_watch: None,
             queued_passes: VecDeque::new(),
+            queued_erasures: VecDeque::new(),
+            care,
+            backup_runs: false,
             started: now,
             pauses,
             timetable,
@@ -293,6 +311,9 @@ impl Loop {
     /// Starts what is due, unless a pass or a watch is running.
     fn start_due_run(&mut self) {
         if self.session.is_none() || self.shutting_down {
+            return;
+        }
+        if self.start_next_erasure() {
             return;
         }
         if let Some(queued) = self.queued_passes.pop_front() {

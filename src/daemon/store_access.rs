@@ -11,7 +11,7 @@ use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::time::Time;
 use crate::store::log::commit_reader::CommitReader;
 use crate::store::log::reader::LogReader;
-use crate::store::log_store::LOG;
+use crate::store::log_switch;
 use crate::store::open::{self, CreateIfMissing};
 use crate::store::open_report::{OpenError, OpenNotice};
 use crate::store::port::{CommitSource, Maintenance};
@@ -94,7 +94,7 @@ pub fn missing_ledger(store: &StoreConfig) -> Failure {
 /// there is no ledger.
 pub fn commits(store: &StoreConfig) -> Option<Box<dyn CommitSource>> {
     let StoreConfig::Local { path } = store;
-    let log = path.join(LOG);
+    let log = log_switch::current_log(path);
     if !log.is_dir() {
         return None;
     }
@@ -107,7 +107,7 @@ pub fn commits(store: &StoreConfig) -> Option<Box<dyn CommitSource>> {
 /// Fails when the log has no readable header.
 pub fn ledger_id(store: &StoreConfig) -> Result<String, Failure> {
     let StoreConfig::Local { path } = store;
-    let id = LogReader::read_ledger_id(&path.join(LOG));
+    let id = LogReader::read_ledger_id(&log_switch::current_log(path));
     id.map(|id| id.to_string())
         .map_err(|error| Failure::Store(format!("failed to {}", error_chain(&error))))
 }
@@ -124,7 +124,10 @@ pub fn log_notice(notice: &OpenNotice) {
         OpenNotice::Created(_) | OpenNotice::ProjectionCaughtUp { .. } => {
             tracing::info!("{notice}")
         }
-        OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionRebuilt { .. } => {
+        OpenNotice::RewriteRolledBack
+        | OpenNotice::RewriteCompleted
+        | OpenNotice::TornLineCut { .. }
+        | OpenNotice::ProjectionRebuilt { .. } => {
             tracing::warn!("{notice}")
         }
     }

@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use super::care::CareState;
 use super::timetable::ScheduledJob;
 use crate::control::protocol::SocketResponse;
 use crate::control::server::ReceivedCommand;
@@ -50,6 +51,20 @@ pub enum Wake {
         watch_report: Box<WatchReport>,
         /// Why the watch stopped before its end; `None` when it reached its end.
         stopped: Option<PassError>,
+    },
+    /// A backup or the removal of old personal data may be due.
+    CareDue,
+    /// The backup that the daemon made by itself ended.
+    BackupEnded {
+        /// What is known of backups now.
+        state: Box<CareState>,
+    },
+    /// The rewrite of the log ended.
+    RewriteEnded {
+        /// What the next pass may use again.
+        session: Session,
+        /// Whether old personal data was searched for completely, and not a person erased.
+        searched: bool,
     },
     /// Read the configuration again.
     Reload,

@@ -101,6 +101,10 @@ impl Watchdog {
         if !is_busy || progress != self.last_progress.0 {
             self.last_progress = (progress, now);
         }
+        if store.is_in_long_work() {
+            self.last_progress.1 = now;
+            return true;
+        }
         let store_answers = match &mut self.question {
             Some(question) => question.try_recv().is_ok(),
             None => true,

@@ -10,6 +10,7 @@ pub mod criteria;
 pub mod daily_totals;
 pub mod decision;
 pub mod entry_reason;
+pub mod erasure;
 pub mod evaluation;
 pub mod expected;
 pub mod fact;

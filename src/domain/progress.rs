@@ -13,6 +13,8 @@ pub enum WorkStep {
     CopyLog,
     /// The lines of a log are checked.
     CheckLog,
+    /// The log is written again without some personal data.
+    RewriteLog,
     /// Recorded requests are judged by another policy.
     ReplayRequests,
     /// The rows of a file are checked.

@@ -9,16 +9,20 @@ use std::path::{Path, PathBuf};
 
 use super::codec::fact;
 use super::durable_fs::{self, DiskError};
+use super::erased_backup::{self, ErasedInCopy};
+use super::erasure_list::{ErasureList, ErasureListError};
 use super::lock::{Lock, LockError};
 use super::log::append::{AppendError, Appender};
 use super::log::line::LineFault;
 use super::log::reader::{LogEnd, LogError, LogReader};
 use super::log::segment::{self, SEGMENT_LIMIT};
 use super::log_store::LOG;
+use super::log_switch;
 use super::memory_records::MemoryRecords;
 use super::open_report::OpenError;
 use super::port::{Head, StoreError};
 use super::projection_recovery::log_size;
+use super::rewrite::RewriteError;
 use super::store_directory;
 use super::store_error::to_store_error;
 use super::write_set::WriteSet;
@@ -29,13 +33,16 @@ use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::time::Time;
 
 /// The name of a copy that is not checked yet.
-const PARTIAL_NAME: &str = "log.partial";
+pub(super) const PARTIAL_NAME: &str = "log.partial";
 
 /// Only the owner may read the files, because the ledger names members.
 const FILE_MODE: u32 = 0o600;
 
 /// Bytes checked between two progress reports.
 const PROGRESS_EVERY: u64 = 1024 * 1024;
+
+/// The name of a copy in which erasures are repeated.
+const ERASED_NAME: &str = "log.partial-erased";
 
 /// A copy that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +53,10 @@ pub struct LogCopy {
     pub files: u32,
     /// The size of the segment files together, in bytes.
     pub bytes: u64,
+    /// How many erasures are in the list that was copied along.
+    pub erasures: u64,
+    /// How many erased persons were still in the backup, and are not in the copy.
+    pub erased: u64,
 }
 
 /// Why no copy was made. Nothing that existed before was changed.
@@ -111,6 +122,12 @@ pub enum CopyError {
     /// The facts of the log do not fit each other, or cannot be checked.
     #[error("check the log")]
     Facts(#[source] StoreError),
+    /// The list of erasures cannot be used, so the data of an erased person could come back.
+    #[error("repeat the erasures")]
+    Erasures(#[from] ErasureListError),
+    /// The data of erased persons cannot be removed from the copy.
+    #[error("repeat the erasures in the copy")]
+    Rewrite(#[from] RewriteError),
     /// The commit that marks the copy as restored cannot be written.
     #[error("note in the copy that it was restored")]
     MarkRestored(#[source] AppendError),
@@ -141,7 +158,9 @@ pub fn back_up(
     }
     durable_fs::make_dir(to)?;
     let partial = to.join(PARTIAL_NAME);
-    let result = copy_log(&store.join(LOG), &partial, u64::MAX, progress).and_then(|()| {
+    let list = ErasureList::read(store)?;
+    let log = log_switch::current_log(store);
+    let result = copy_log(&log, &partial, u64::MAX, progress).and_then(|()| {
         let end = read_to(&partial, head.seq, progress)?;
         if (end.chain.seq, end.head.to_string()) != (head.seq, head.hash.clone()) {
             return Err(CopyError::Incomplete {
@@ -150,7 +169,7 @@ pub fn back_up(
             });
         }
         truncate_to(&partial, &end)?;
-        rename_into_place(to, &end)
+        rename_into_place(to, &end, &list, 0)
     });
     if result.is_err() {
         discard(&partial);
@@ -174,6 +193,8 @@ pub fn restore(
         return Err(CopyError::NoBackup(from.to_owned()));
     }
     ensure_no_ledger(store)?;
+    let mut list = ErasureList::read(store)?;
+    list.add(erased_backup::lists_near(from)?.entries().iter().cloned());
     let end = check_log(&log, progress)?;
     durable_fs::make_dir(store)?;
     let _lock = Lock::take(store, now)?;
@@ -189,8 +210,7 @@ pub fn restore(
                 found: copied_end.chain.seq,
             });
         }
-        mark_restored(&partial, &end, now)?;
-        rename_into_place(store, &end)
+        place_copy(store, &end, &list, Some(now), progress)
     });
     if result.is_err() {
         discard(&partial);
@@ -198,13 +218,44 @@ pub fn restore(
     result
 }
 
+/// Repeats the erasures in the copy, marks it as restored if `restored_at` says so, and gives it the
+/// log's name.
+pub(super) fn place_copy(
+    store: &Path,
+    end: &LogEnd,
+    list: &ErasureList,
+    restored_at: Option<Time>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<LogCopy, CopyError> {
+    let (partial, erased) = (store.join(PARTIAL_NAME), store.join(ERASED_NAME));
+    discard(&erased);
+    let repeated = erased_backup::repeat_erasures(&partial, &erased, list, end, progress);
+    let repeated = repeated.inspect_err(|_| discard(&erased))?;
+    let mut end = *end;
+    if repeated.persons > 0 {
+        discard(&partial);
+        durable_fs::with_path("rename", &erased, std::fs::rename(&erased, &partial))?;
+        end = check_log(&partial, progress)?;
+    }
+    if let Some(now) = restored_at {
+        mark_restored(&partial, &end, now, &repeated)?;
+    }
+    rename_into_place(store, &end, list, repeated.persons)
+}
+
 /// Records in the copy that it was restored, before it counts as the ledger. What happened after
 /// the backup is missing from the copy, so an operator has to check this before anything is
 /// declined or cancelled.
-fn mark_restored(log: &Path, end: &LogEnd, now: Time) -> Result<(), CopyError> {
+fn mark_restored(
+    log: &Path,
+    end: &LogEnd,
+    now: Time,
+    repeated: &ErasedInCopy,
+) -> Result<(), CopyError> {
     let commit = end.chain.seq;
-    let mark = Fact::Ledger(LedgerFact::Restored { commit });
-    let text = fact::write(&[mark]).map_err(|error| CopyError::Facts(to_store_error(&error)))?;
+    let mut facts = vec![Fact::Ledger(LedgerFact::Restored { commit })];
+    facts.extend(repeated.closing_facts());
+    let text = fact::write(&facts).map_err(|error| CopyError::Facts(to_store_error(&error)))?;
     let sink = segment::open_for_append(log, end.position.segment).map_err(LogError::from)?;
     let ledger = LogReader::read_ledger_id(log)?;
     let mut log = Appender::new(log, end, ledger, Box::new(sink), SEGMENT_LIMIT);
@@ -218,7 +269,7 @@ fn mark_restored(log: &Path, end: &LogEnd, now: Time) -> Result<(), CopyError> {
 /// # Errors
 /// When a line fails its checks, or cannot be written.
 pub fn export(store: &Path, head: &Head, out: &mut dyn Write) -> Result<u64, CopyError> {
-    let mut reader = LogReader::open(&store.join(LOG))?;
+    let mut reader = LogReader::open(&log_switch::current_log(store))?;
     let mut commits = 0;
     while commits < head.seq && reader.next_line()?.is_some() {
         out.write_all(reader.text()).map_err(CopyError::Write)?;
@@ -227,7 +278,7 @@ pub fn export(store: &Path, head: &Head, out: &mut dyn Write) -> Result<u64, Cop
     Ok(commits)
 }
 
-fn ensure_no_ledger(store: &Path) -> Result<(), CopyError> {
+pub(super) fn ensure_no_ledger(store: &Path) -> Result<(), CopyError> {
     match store_directory::has_log(store) {
         Ok(false) => Ok(()),
         Ok(true) => Err(CopyError::Occupied(store.to_owned())),
@@ -345,7 +396,10 @@ fn read_to(log: &Path, seq: u64, progress: &mut dyn FnMut(Progress)) -> Result<L
 }
 
 /// Reads and checks all lines, and checks that their facts add up.
-fn check_log(log: &Path, progress: &mut dyn FnMut(Progress)) -> Result<LogEnd, CopyError> {
+pub(super) fn check_log(
+    log: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<LogEnd, CopyError> {
     let mut progress = CheckProgress::new(log, progress);
     let no_records = MemoryRecords::default();
     let mut write_set = WriteSet::new(&no_records);
@@ -379,7 +433,14 @@ fn truncate_to(log: &Path, end: &LogEnd) -> Result<(), CopyError> {
 }
 
 /// Gives the checked copy the log's name.
-fn rename_into_place(dir: &Path, end: &LogEnd) -> Result<LogCopy, CopyError> {
+fn rename_into_place(
+    dir: &Path,
+    end: &LogEnd,
+    list: &ErasureList,
+    erased: u64,
+) -> Result<LogCopy, CopyError> {
+    // The list first: without it, a restore of the copy could bring erased data back.
+    list.write(dir)?;
     let (partial, log) = (dir.join(PARTIAL_NAME), dir.join(LOG));
     // The mark of a restore may be in a segment of its own, after the one in which `end` is.
     let files = segment::count(&partial).map_err(LogError::from)?;
@@ -397,12 +458,14 @@ fn rename_into_place(dir: &Path, end: &LogEnd) -> Result<LogCopy, CopyError> {
         },
         files,
         bytes,
+        erasures: list.entries().len() as u64,
+        erased,
     })
 }
 
 /// Removes an unfinished copy. If the removal fails, the copy does no harm: the next attempt names
 /// it.
-fn discard(partial: &Path) {
+pub(super) fn discard(partial: &Path) {
     if let Err(error) = std::fs::remove_dir_all(partial)
         && error.kind() != io::ErrorKind::NotFound
     {

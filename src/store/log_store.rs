@@ -16,7 +16,7 @@ use super::lock::Lock;
 use super::log::append::{AppendError, Appender};
 use super::port::{
     CommitError, CommitSource, Committed, Head, HistorySubject, LogVerification, LoggedFact,
-    Maintenance, Store, StoreError,
+    Maintenance, RewriteOrder, RewriteReport, Store, StoreError,
 };
 use super::queries;
 use super::record_source::RecordSource;
@@ -24,6 +24,7 @@ use super::sent_marks::SentMarks;
 use super::sled::projection::Projection;
 use super::sled::rows;
 use super::store_error::to_store_error;
+use super::store_parts::{StoreLimits, StoreParts};
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
 use crate::domain::daily_totals::DailyTotals;
@@ -32,6 +33,7 @@ use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger_state::LedgerState;
+use crate::domain::progress::Progress;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::UnresolvedBooking;
@@ -41,32 +43,28 @@ pub const LOG: &str = "log";
 
 /// The store on disk.
 pub struct LogStore {
-    dir: PathBuf,
-    log: Appender,
+    pub(super) dir: PathBuf,
+    pub(super) log: Appender,
     /// `None` once closed.
-    projection: Option<Projection>,
-    applied: AppliedCommit,
-    sent_marks: SentMarks,
+    pub(super) projection: Option<Projection>,
+    pub(super) applied: AppliedCommit,
+    pub(super) sent_marks: SentMarks,
+    pub(super) limits: StoreLimits,
     /// Released last, because the projection is still being written until then.
     _lock: Lock,
 }
 
 impl LogStore {
     /// Creates the store from the parts that `open` has checked.
-    pub(super) fn new(
-        dir: &Path,
-        lock: Lock,
-        log: Appender,
-        (projection, applied): (Projection, AppliedCommit),
-        sent_marks: SentMarks,
-    ) -> Self {
+    pub(super) fn new(dir: &Path, lock: Lock, parts: StoreParts, limits: StoreLimits) -> Self {
         Self {
             dir: dir.to_owned(),
             _lock: lock,
-            log,
-            projection: Some(projection),
-            applied,
-            sent_marks,
+            log: parts.appender,
+            projection: Some(parts.projection),
+            applied: parts.applied,
+            sent_marks: parts.sent_marks,
+            limits,
         }
     }
 
@@ -327,6 +325,14 @@ impl Maintenance for LogStore {
             projection_compared: true,
             differences,
         })
+    }
+
+    fn rewrite(
+        &mut self,
+        order: RewriteOrder,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<RewriteReport, StoreError> {
+        self.rewrite_with(order, progress, &mut |_| Ok(()))
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -12,11 +12,11 @@ use super::log::line::{self, Hash, LedgerId};
 use super::memory_records::MemoryRecords;
 use super::port::{
     CommitError, CommitSource, Committed, Head, HistorySubject, LogVerification, LoggedFact,
-    Maintenance, Store, StoreError,
+    Maintenance, RewriteOrder, RewriteReport, Store, StoreError,
 };
 use super::queries::{self, IndexSource};
 use super::record_source::RecordSource;
-use super::store_error::read_only_error;
+use super::store_error::{read_only_error, to_store_error};
 use super::versioned::Versioned;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
@@ -26,6 +26,7 @@ use crate::domain::fact::{Commit, Fact, RequestFact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger_state::LedgerState;
+use crate::domain::progress::Progress;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, truncate_to_millis};
 use crate::domain::unresolved::UnresolvedBooking;
@@ -62,6 +63,25 @@ impl MemoryStore {
             marks,
             read_only: true,
         }
+    }
+
+    /// Applies a commit that was made before.
+    fn push(&mut self, commit: Commit) -> Result<(), StoreError> {
+        let failed = |error: &dyn std::error::Error| to_store_error(error);
+        let (text, _) = check_facts(&commit.facts).map_err(|error| failed(&error))?;
+        let mut write_set = WriteSet::new(&self.records);
+        let applied = write_set.apply(&commit).map_err(to_commit_error);
+        applied.map_err(|error| failed(&error))?;
+        let changes = write_set.into_changes();
+        let line = line::format_commit(LedgerId::NONE, (commit.seq, commit.at), &text, self.head);
+        let (_, hash) = line.ok_or_else(|| StoreError {
+            text: "write an instant outside the years 0 to 9999".to_owned(),
+            source: None,
+        })?;
+        self.records.apply_changes(changes);
+        self.records.commits.push(commit);
+        self.head = hash;
+        Ok(())
     }
 
     /// Returns the newest commit as it was written; `None` if there is none, or if the records were
@@ -383,6 +403,54 @@ impl Maintenance for MemoryStore {
             facts,
             projection_compared: false,
             differences: Vec::new(),
+        })
+    }
+
+    fn rewrite(
+        &mut self,
+        order: RewriteOrder,
+        _: &mut dyn FnMut(Progress),
+    ) -> Result<RewriteReport, StoreError> {
+        if self.read_only {
+            return Err(read_only_error());
+        }
+        let replaced = self.head();
+        let mut redaction = order.redaction;
+        let commits = self.commits(0, usize::MAX)?;
+        loop {
+            commits.iter().for_each(|commit| redaction.survey(commit));
+            if !redaction.end_survey() {
+                break;
+            }
+        }
+        let mut rewritten = Self::new();
+        let mut changed = 0;
+        for mut commit in commits {
+            changed += u64::from(redaction.apply(&mut commit));
+            rewritten.push(commit)?;
+        }
+        if changed == 0 {
+            let head = replaced.clone();
+            return Ok(RewriteReport {
+                replaced,
+                changed,
+                head,
+            });
+        }
+        if !order.closing.is_empty() {
+            rewritten.push(Commit {
+                seq: replaced.seq + 1,
+                at: truncate_to_millis(order.at),
+                facts: order.closing,
+            })?;
+        }
+        rewritten.marks = std::mem::take(&mut self.marks);
+        *self = rewritten;
+        let head = self.head();
+        Ok(RewriteReport {
+            replaced,
+            changed,
+            head,
         })
     }
 

@@ -10,14 +10,19 @@
 //! stored.
 
 pub mod backup;
+pub mod backup_check;
 pub mod changes;
 pub mod clean_shutdown_marker;
 pub mod codec;
 mod commit_preparation;
 pub mod durable_fs;
+pub mod erased_backup;
+pub mod erasure_list;
+pub mod ledger_transfer;
 pub mod lock;
 pub mod log;
 pub mod log_store;
+pub mod log_switch;
 pub mod memory;
 pub mod memory_records;
 pub mod open;
@@ -28,11 +33,15 @@ pub mod queries;
 pub mod read_only;
 mod record_slots;
 pub mod record_source;
+pub mod rewrite;
+pub mod rewrite_store;
+pub mod scheduled_backup;
 pub mod scratch;
 pub mod sent_marks;
 pub mod sled;
 pub mod store_directory;
 mod store_error;
+pub mod store_parts;
 pub mod store_thread;
 pub mod torn_tail;
 pub mod transaction;

@@ -10,24 +10,20 @@ use super::durable_fs::{self};
 use super::lock::Lock;
 use super::log::append::Appender;
 use super::log::reader::{LogEnd, LogReader};
-use super::log::segment::{self, HashChain, SEGMENT_LIMIT, SegmentError};
+use super::log::segment::{self, HashChain, SegmentError};
 use super::log_store::{LOG, LogStore};
+use super::log_switch::{self, FoundRewrite};
 use super::open_report::{OpenError, OpenNotice};
 use super::port::StoreError;
 use super::projection_recovery;
 use super::sent_marks::SentMarks;
-use super::sled::catch_up::MAX_RECORDS;
 use super::sled::projection::Projection;
 use super::store_directory;
+use super::store_parts::{StoreLimits, StoreParts};
 use super::torn_tail;
 use crate::domain::id::RequestId;
 use crate::domain::progress::{Progress, WorkStep};
 use crate::domain::time::Time;
-
-/// A log of up to this many bytes is checked line by line at every opening, which takes some tens
-/// of milliseconds. In a longer log that was closed cleanly, only the lines written since are
-/// checked; `ledger verify` and every rebuild check the whole log.
-const CHECK_LIMIT: u64 = 8 * 1024 * 1024;
 
 /// Bytes checked between two progress reports.
 const PROGRESS_EVERY: u64 = 1024 * 1024;
@@ -55,27 +51,6 @@ pub struct OpenedStore {
 impl From<SegmentError> for OpenError {
     fn from(error: SegmentError) -> Self {
         Self::Log(error.into())
-    }
-}
-
-/// Sizes at which the store behaves differently; tests make them small.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreLimits {
-    /// The size in bytes from which a new segment is begun.
-    pub segment_bytes: u64,
-    /// The size of the log in bytes above which a trusted projection spares reading the whole log.
-    pub full_check_bytes: u64,
-    /// Records held in memory while the projection is rebuilt.
-    pub max_records: usize,
-}
-
-impl Default for StoreLimits {
-    fn default() -> Self {
-        Self {
-            segment_bytes: SEGMENT_LIMIT,
-            full_check_bytes: CHECK_LIMIT,
-            max_records: MAX_RECORDS,
-        }
     }
 }
 
@@ -111,13 +86,31 @@ pub fn open_with(
         }
     }
     let lock = Lock::take(path, now)?;
-    let log = path.join(LOG);
+    match log_switch::finish(path)? {
+        FoundRewrite::None => {}
+        FoundRewrite::RolledBack => notices.push(OpenNotice::RewriteRolledBack),
+        FoundRewrite::Completed => notices.push(OpenNotice::RewriteCompleted),
+    }
     // Checked again, because another process may have created the log before this one took the
     // lock.
     if !store_directory::has_log(path)? {
         store_directory::make_log(path, now)?;
         notices.push(OpenNotice::Created(path.to_owned()));
     }
+    let parts = open_parts(path, now, limits, progress, &mut notices)?;
+    let store = LogStore::new(path, lock, parts, limits);
+    Ok(OpenedStore { store, notices })
+}
+
+/// Opens log and projection of a store whose lock is held.
+pub(super) fn open_parts(
+    path: &Path,
+    now: Time,
+    limits: StoreLimits,
+    progress: &mut dyn FnMut(Progress),
+    notices: &mut Vec<OpenNotice>,
+) -> Result<StoreParts, OpenError> {
+    let log = path.join(LOG);
     let mut marker = clean_shutdown_marker::read(path)?;
     let mut examination = examine(&log, marker.as_ref(), limits, progress)?;
     let closed_after = marker.map_or(0, |marker| marker.applied.seq);
@@ -152,7 +145,7 @@ pub fn open_with(
         &end,
         limits.max_records,
         progress,
-        &mut notices,
+        notices,
     )?;
     assert_eq!(
         applied.seq, end.chain.seq,
@@ -168,8 +161,12 @@ pub fn open_with(
     );
     let open_intents = read_open_intent_ids(&projection).map_err(OpenError::Projection)?;
     let sent_marks = SentMarks::open(path, &open_intents, now)?;
-    let store = LogStore::new(path, lock, appender, (projection, applied), sent_marks);
-    Ok(OpenedStore { store, notices })
+    Ok(StoreParts {
+        appender,
+        projection,
+        applied,
+        sent_marks,
+    })
 }
 
 /// Reads the ids of all intents that are not settled, in pages.

@@ -55,6 +55,15 @@ pub enum OpenNotice {
         /// The facts that were applied.
         facts: u64,
     },
+    /// A rewrite of the log was prepared and not decided.
+    #[error(
+        "a rewrite of the log was interrupted before it counted, so the log is as it was before; \
+         give the command again"
+    )]
+    RewriteRolledBack,
+    /// A rewrite of the log was decided and not complete.
+    #[error("a rewrite of the log was interrupted; it is complete now")]
+    RewriteCompleted,
     /// The projection lacked the last commits of the log.
     #[error("{commits} commits of the log were added to the projection")]
     ProjectionCaughtUp {

@@ -13,12 +13,14 @@ use chrono::NaiveDate;
 use crate::domain::account::Account;
 use crate::domain::actor::Actor;
 use crate::domain::daily_totals::DailyTotals;
+use crate::domain::erasure::Redaction;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Violation;
 use crate::domain::ledger_state::LedgerState;
+use crate::domain::progress::Progress;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::UnresolvedBooking;
@@ -119,6 +121,28 @@ pub struct LogVerification {
     pub projection_compared: bool,
     /// Where the projection differs from what the log adds up to; empty if they agree.
     pub differences: Vec<String>,
+}
+
+/// An order to write the whole log again without some personal data.
+#[derive(Debug, Clone)]
+pub struct RewriteOrder {
+    /// What is removed.
+    pub redaction: Redaction,
+    /// The facts of a commit that is written after all others; empty: none is written.
+    pub closing: Vec<Fact>,
+    /// The time of that commit and of the rewrite.
+    pub at: Time,
+}
+
+/// What a rewrite did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RewriteReport {
+    /// The last commit before the rewrite, with the hash that it had.
+    pub replaced: Head,
+    /// How many commits were changed. With 0 nothing was written, and the log is the same.
+    pub changed: u64,
+    /// The last commit now.
+    pub head: Head,
 }
 
 /// A source of commits, oldest first.
@@ -302,6 +326,19 @@ pub trait Maintenance: Store {
     /// # Errors
     /// When a line is damaged, with its file and number, or something cannot be read.
     fn verify(&self) -> Result<LogVerification, StoreError>;
+
+    /// Writes the log again without some personal data, and replaces the log and everything that
+    /// was made from it. Numbers, times and sums stay the same. Nothing else may use what was read
+    /// from the store before.
+    ///
+    /// # Errors
+    /// When the log cannot be written again. Then nothing was changed, unless the text says that
+    /// the next start completes the rewrite.
+    fn rewrite(
+        &mut self,
+        order: RewriteOrder,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<RewriteReport, StoreError>;
 
     /// Makes the projection durable and marks it as closed cleanly. The store must not be used
     /// afterwards.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::clean_shutdown_marker;
 use super::log::reader::{LogEnd, LogReader};
 use super::log::segment;
-use super::log_store::LOG;
+use super::log_switch;
 use super::memory::MemoryStore;
 use super::memory_records::MemoryRecords;
 use super::open_report::OpenError;
@@ -42,7 +42,7 @@ pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ReadOnlyS
     // The marker is read before the log, which only grows, so that the marker never names a commit
     // that was made after the log was read.
     let marker = clean_shutdown_marker::read(path)?;
-    let log = path.join(LOG);
+    let log = log_switch::current_log(path);
     let total = projection_recovery::log_size(&log, u32::MAX)?;
     let marker_commit = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
     let mut memory = MemoryRecords::of_log(&log);

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::durable_fs;
+use super::erasure_list;
 use super::lock;
 use super::log::line::{FORMAT, LedgerId, SegmentHeader};
 use super::log::segment::{self, HashChain};
 use super::log_store::LOG;
+use super::log_switch;
 use super::open_report::OpenError;
 use crate::domain::time::Time;
 
@@ -22,13 +24,14 @@ pub fn has_log(path: &Path) -> Result<bool, OpenError> {
         return Ok(false);
     };
     let log = path.join(LOG);
-    if segment::count(&log)? > 0 {
+    if segment::count(&log_switch::current_log(path))? > 0 {
         return Ok(true);
     }
     let mut foreign_names: Vec<String> = Vec::new();
     for name in names {
         match name.as_str() {
-            lock::NAME | LOST_AND_FOUND => {}
+            // The list of erasures outlives the ledger, so that a restore finds it.
+            lock::NAME | LOST_AND_FOUND | erasure_list::NAME => {}
             name if is_socket_staging_dir(name) || durable_fs::is_socket(&path.join(name)) => {}
             LOG => {
                 // A first start that was interrupted may have left `.new` files behind.
@@ -81,6 +84,7 @@ pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
         segment: 1,
         first: 1,
         created: now,
+        replaces: None,
     };
     segment::create(log, &header, HashChain::START)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! The store's own thread. The thread is the only owner of the store. All others send work to it
 //! and await the answer, so that a pass that waits for Cal.com never keeps an operator waiting.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,6 +44,22 @@ pub struct StoreUnresponsive {
     hint: &'static str,
 }
 
+/// Counts as long work until it is dropped.
+struct LongWork(Arc<AtomicUsize>);
+
+impl LongWork {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for LongWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 type StoreWork = Box<dyn FnOnce(&mut dyn Maintenance) + Send>;
 
 /// A handle to the store's thread. It is cheap to clone; the thread ends when the last handle is
@@ -51,6 +68,8 @@ type StoreWork = Box<dyn FnOnce(&mut dyn Maintenance) + Send>;
 pub struct StoreHandle {
     work: mpsc::Sender<StoreWork>,
     unresponsive_hint: &'static str,
+    /// How much long work is queued or running. While there is any, no answer is expected.
+    long_work: Arc<AtomicUsize>,
     /// Where a dry run's writes go; `None` for the store itself.
     scratch: Option<Arc<Mutex<ScratchWrites>>>,
 }
@@ -77,6 +96,7 @@ impl StoreHandle {
         let handle = Self {
             work,
             unresponsive_hint,
+            long_work: Arc::default(),
             scratch: None,
         };
         Ok((handle, thread))
@@ -88,6 +108,7 @@ impl StoreHandle {
         Self {
             work: self.work.clone(),
             unresponsive_hint: self.unresponsive_hint,
+            long_work: Arc::clone(&self.long_work),
             scratch: Some(Arc::default()),
         }
     }
@@ -170,6 +191,27 @@ impl StoreHandle {
         self.send(work).await
     }
 
+    /// Runs work like [`Self::maintain`] that may take longer than a store may take to answer, such
+    /// as a rewrite of the log.
+    pub async fn maintain_for_long<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Maintenance) -> T + Send + 'static,
+    {
+        let long_work = LongWork::begin(&self.long_work);
+        self.maintain(move |store| {
+            let result = work(store);
+            drop(long_work);
+            result
+        })
+        .await
+    }
+
+    /// Returns true while long work is queued or running.
+    pub fn is_in_long_work(&self) -> bool {
+        self.long_work.load(Ordering::Relaxed) > 0
+    }
+
     async fn send<T, F>(&self, work: F) -> T
     where
         T: Send + 'static,
@@ -195,10 +237,8 @@ impl StoreHandle {
     async fn wait_until_check_fails(&self, check: LivenessCheck) -> StoreUnresponsive {
         loop {
             tokio::time::sleep(check.interval).await;
-            if tokio::time::timeout(check.timeout, self.with(|_| ()))
-                .await
-                .is_err()
-            {
+            let answer = tokio::time::timeout(check.timeout, self.with(|_| ())).await;
+            if answer.is_err() && !self.is_in_long_work() {
                 return StoreUnresponsive {
                     timeout: check.timeout,
                     hint: self.unresponsive_hint,

@@ -24,9 +24,10 @@ use maitred::daemon::watch_state::WatchState;
 use maitred::store::lock::LockError;
 use maitred::store::log::line::{self, Hash};
 use maitred::store::log_store::LogStore;
-use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore};
 use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::{Maintenance, Store};
+use maitred::store::store_parts::StoreLimits;
 
 /// Small enough that the commits below need three segments.
 const LIMITS: StoreLimits = StoreLimits {

@@ -119,6 +119,7 @@ fn a_line_and_a_header_have_a_fixed_form() {
         segment: 1,
         first: 1,
         created: at(0),
+        replaces: None,
     };
     let (text, hash) = line::format_header(&header, Hash::NONE).expect("it can be written");
     let (commit, _) =

@@ -11,6 +11,8 @@ use crate::fixture::store_support::{
 use maitred::domain::account::{Account, LotPart};
 use maitred::domain::booking::BookingRef;
 use maitred::domain::decision::{Decision, DecisionOutcome};
+use maitred::domain::erasure::names::Pseudonym;
+use maitred::domain::erasure::{ErasedPerson, Redaction};
 use maitred::domain::expected::Expected;
 use maitred::domain::fact::{
     AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact, UnresolvedFact,
@@ -24,7 +26,9 @@ use maitred::domain::time::Time;
 use maitred::domain::unresolved::{Resolver, UnresolvedBooking, UnresolvedCode};
 use maitred::store::log_store::LogStore;
 use maitred::store::memory::MemoryStore;
-use maitred::store::port::{CommitError, HistorySubject, LoggedFact, Maintenance, Store};
+use maitred::store::port::{
+    CommitError, CommitSource, HistorySubject, LoggedFact, Maintenance, RewriteOrder, Store,
+};
 use proptest::prelude::*;
 
 const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
@@ -63,6 +67,84 @@ proptest! {
         prop_assert_eq!(verified.differences, Vec::<String>::new());
         prop_assert_eq!(verified.head, disk.head());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_erasure_keeps_every_sum_and_both_stores_erase_alike(
+        deeds in random_commands(),
+        person in 0..3_usize,
+        old in 0..25_i64,
+    ) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut disk = open_disk(dir.path());
+        let mut memory = MemoryStore::new();
+        for (n, deed) in deeds.into_iter().enumerate() {
+            let now = at(i64::try_from(n).expect("few") * 250);
+            let facts = command_facts(&memory, deed, now);
+            commit_to_both(&mut disk, &mut memory, now, facts);
+        }
+        let before = sums(&disk);
+        let commits = disk.commits(0, usize::MAX).expect("it reads");
+        let erased = ACCOUNTS[person];
+        let mut left_out = ErasedPerson::new(&account(erased), Pseudonym::new("1a2b3c4d", erased));
+        if let Some(there) = disk.account(&account(erased)).expect("it reads") {
+            for alias in &there.aliases {
+                left_out = left_out.with_address(alias);
+            }
+        }
+        for redaction in [
+            Redaction::of_persons(vec![left_out]),
+            Redaction::of_old_decisions(at(old * 250)),
+        ] {
+            let order = RewriteOrder { redaction, closing: Vec::new(), at: at(1_000_000) };
+            let one = disk.rewrite(order.clone(), &mut |_| {}).expect("it rewrites");
+            let other = memory.rewrite(order, &mut |_| {}).expect("it rewrites");
+            prop_assert_eq!(one.changed, other.changed);
+            assert_same(&disk, &memory);
+        }
+        let after: Vec<_> = sums(&disk);
+        prop_assert_eq!(after, before);
+        let rewritten = disk.commits(0, usize::MAX).expect("it reads");
+        prop_assert_eq!(rewritten.len(), commits.len());
+        for (new, old) in rewritten.iter().zip(&commits) {
+            prop_assert_eq!((new.seq, new.at, new.facts.len()), (old.seq, old.at, old.facts.len()));
+        }
+        prop_assert!(disk.account(&account(erased)).expect("it reads").is_none());
+        let log = std::fs::read_to_string(dir.path().join("log/00000001.jsonl")).expect("there");
+        // The addresses of other bookers begin with one of the names.
+        let log = log.replace("bo@example.comm", "");
+        prop_assert!(!log.contains(erased), "{}", log);
+        let verified = Maintenance::verify(&disk).expect("it verifies");
+        prop_assert_eq!(verified.differences, Vec::<String>::new());
+        disk = reopen_disk(dir.path(), disk, true);
+        assert_same(&disk, &memory);
+    }
+}
+
+/// Returns the sums of all accounts, without their names and in an order that does not depend on them,
+/// and the totals of all days.
+fn sums(store: &LogStore) -> Vec<String> {
+    let accounts = store.accounts(None, 100).expect("it reads");
+    let mut sums: Vec<String> = accounts
+        .iter()
+        .map(|account| {
+            let mut lots: Vec<_> = account
+                .lots
+                .iter()
+                .map(|lot| (lot.granted, lot.remaining, lot.expires))
+                .collect();
+            lots.sort_unstable();
+            format!("{:?} {lots:?}", account.totals)
+        })
+        .collect();
+    sums.sort_unstable();
+    let (first, last) = (at(-86_400_000).date_naive(), at(86_400_000).date_naive());
+    let totals = store.daily_totals(first, last).expect("it reads");
+    sums.push(format!("{totals:?}"));
+    sums
 }
 
 fn open_disk(path: &Path) -> LogStore {

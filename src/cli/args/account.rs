@@ -151,9 +151,38 @@ the ledger.")]
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Replace a person by a pseudonym everywhere in the ledger; all sums stay the same
+    #[command(after_help = "\
+The whole log is written again, and hashes of commits change; the new log names the old end. Texts
+about the person are removed, and the address is unknown afterwards. Open charges continue under
+the pseudonym. This cannot be undone. What other places still hold is listed in docs/privacy.md.
+
+Examples:
+  maitred account erase bo@example.com --reason \"request of 1 December\"
+  maitred account erase bo@example.com --name \"Bo Roe\" --reason \"left\" --yes")]
+    Erase(AccountEraseArgs),
     /// Set or clear the PIN by which a member is known
     #[command(subcommand)]
     Pin(PinArgs),
+}
+
+/// Replace a person by a pseudonym.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct AccountEraseArgs {
+    /// The member's e-mail address, or the account's name where it has another; or the address of
+    /// a booker who has no account
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// Why; kept in the ledger, so it must not name the person
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// A further name of the person that texts about others may mention, such as the full name; may
+    /// be given more than once
+    #[arg(long = "name", value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Do not ask; needed where no terminal is
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub yes: bool,
 }
 
 /// Change what rules may read about a member.

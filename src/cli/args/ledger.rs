@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
 use super::credits::ExportArgs;
@@ -17,11 +18,24 @@ Example:
     /// Print the log's commits, a line of JSON each, as they stand in the log
     #[command(after_help = "\
 Every line is checked before it is printed. They name members and hold the hashes of their PINs:
-keep them as safe as the ledger.
+keep them as safe as the ledger. With --full, everything that `maitred ledger import` needs is
+printed.
 
-Example:
-  maitred ledger export | jq .facts")]
-    Export(ExportArgs),
+Examples:
+  maitred ledger export | jq .facts
+  maitred ledger export --full --out ledger.jsonl")]
+    Export(LedgerExportArgs),
+    /// Make a ledger from a full export, where there is none
+    #[command(after_help = "\
+Every line is checked before the ledger counts. What happened after the export is not in it, so the
+ledger is marked as restored and decides nothing before `maitred ledger accept-restore`. With
+--moved it is not marked: only when the ledger at the old place is not used any more, because two
+machines that use one ledger spend its credits twice.
+
+Examples:
+  maitred ledger import ledger.jsonl
+  ssh old maitred ledger export --full | maitred ledger import - --moved")]
+    Import(LedgerImportArgs),
     /// Say since when the ledger exists, whose it is, and whether a restore waits to be accepted
     #[command(after_help = "\
 Example:
@@ -45,6 +59,29 @@ would be done.
 Example:
   maitred ledger accept-restore --reason \"grants of Monday entered again\"")]
     AcceptRestore(AcceptRestoreArgs),
+}
+
+/// Print the log.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct LedgerExportArgs {
+    /// Print everything that an import needs, too: the headers of the log and the list of erasures
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub full: bool,
+    /// Where the lines go.
+    #[command(flatten)]
+    pub to: ExportArgs,
+}
+
+/// Make a ledger from an export.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct LedgerImportArgs {
+    /// The file that `maitred ledger export --full` wrote; `-` for standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The ledger moves here, and the place that it comes from does not use it any more: do not
+    /// mark it as restored
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub moved: bool,
 }
 
 /// Make the ledger belong to another server, account or dialect.
@@ -95,4 +132,8 @@ pub struct RestoreArgs {
     /// The directory that `maitred backup` made
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub from: PathBuf,
+    /// Only rehearse: read and check the backup as a restore would, report what it holds, and write
+    /// nothing
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub check: bool,
 }

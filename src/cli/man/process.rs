@@ -60,7 +60,7 @@ const VARIABLES: [(&str, &str); 12] = [
 ];
 
 /// The files in the directory of the ledger.
-const LEDGER_FILES: [(&str, &str); 9] = [
+const LEDGER_FILES: [(&str, &str); 12] = [
     (
         "log/*.jsonl",
         "The log: every commit, append-only, hash-chained. It is the source of truth.",
@@ -79,6 +79,19 @@ const LEDGER_FILES: [(&str, &str); 9] = [
     (
         "last-run",
         "How the last `maitred run --once` ended, for `maitred status` without a daemon.",
+    ),
+    (
+        "care",
+        "When the last scheduled backup was made, and when old personal data was searched for.",
+    ),
+    (
+        "erasures",
+        "Whom a restore of an older backup has to erase again, as hashes. Keep it.",
+    ),
+    (
+        "rewrite",
+        "A log that is being written again; also rewrite-ready. The next start completes or \
+         removes it.",
     ),
     ("lock", "Names the process that uses the ledger."),
     (

@@ -3,7 +3,9 @@
 
 use super::explain::render_entries;
 use super::layout::{PageLayout, format_count};
-use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
+use crate::control::protocol::account::{
+    AccountView, AccountsView, ErasureView, LotView, StatementView,
+};
 
 /// Renders one account: what is available, and what happened to the rest.
 pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
@@ -177,4 +179,29 @@ pub fn render_statement(view: &StatementView, page: &PageLayout) -> String {
         text.push_str(&render_entries(&view.entries, page));
     }
     text
+}
+
+/// Renders what an erasure did.
+pub fn render_erasure(view: &ErasureView) -> String {
+    let charges = match view.open_charges {
+        0 => String::new(),
+        1 => "1 open charge of the person continues under the pseudonym.\n".to_owned(),
+        open => format!("{open} open charges of the person continue under the pseudonym.\n"),
+    };
+    format!(
+        "The person is now {}: {} {} changed, and all sums are the same.\n{charges}The log was \
+         written again. Its head is commit {}, {}; before, commit {} had the hash {}.\nBackups \
+         that were made before still hold the person's data.\n",
+        view.pseudonym,
+        format_count(view.changed_commits, "commit"),
+        if view.changed_commits == 1 {
+            "was"
+        } else {
+            "were"
+        },
+        view.sequence,
+        view.hash,
+        view.replaced_sequence,
+        view.replaced_hash,
+    )
 }

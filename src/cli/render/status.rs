@@ -4,8 +4,8 @@ use super::layout::{PageLayout, format_count};
 use super::unresolved;
 use crate::control::protocol::pass::PassSummaryView;
 use crate::control::protocol::status::{
-    DeadManView, FailingView, NotifyTargetView, PageLinkView, PauseView, StatusView, WaitingView,
-    WatchStatus,
+    BackupStatusView, DeadManView, FailingView, NotifyTargetView, PageLinkView, PauseView,
+    StatusView, WaitingView, WatchStatus,
 };
 
 /// Renders the status of the daemon.
@@ -70,6 +70,7 @@ pub fn render_status(view: &StatusView, page: &PageLayout) -> String {
         unresolved::render_unresolved_summary(&view.unresolved).map(|text| ("unresolved", text)),
     );
     rows.extend(notify_rows(view, &at));
+    rows.extend(backup_row(view, &at));
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
     if let Some(calls) = view.available_calls {
         rows.push(("calls", format!("{calls} could be sent now")));
@@ -112,6 +113,24 @@ fn format_pause(pause: &PauseView, at: &dyn Fn(&str) -> String) -> String {
         at(&pause.since),
         pause.reason
     )
+}
+
+/// Returns the row of the backups that are made without a command, if any are.
+fn backup_row(view: &StatusView, at: &dyn Fn(&str) -> String) -> Option<(&'static str, String)> {
+    let backup = view.backup.as_ref()?;
+    Some(("backup", format_backup(backup, at)))
+}
+
+fn format_backup(view: &BackupStatusView, at: &dyn Fn(&str) -> String) -> String {
+    let last = match (&view.last_at, &view.last_path) {
+        (Some(last), Some(path)) => format!("{} in {path}", at(last)),
+        (_, _) => "none yet".to_owned(),
+    };
+    let failure = match (&view.failed_at, &view.error) {
+        (Some(failed), Some(error)) => format!("; failed at {}: {error}", at(failed)),
+        (_, _) => String::new(),
+    };
+    format!("{last}, next {}{failure}", at(&view.next))
 }
 
 fn format_waiting(group: &WaitingView, at: &dyn Fn(&str) -> String) -> String {

@@ -168,6 +168,14 @@ fn words_become_commands() {
             },
         ),
         (
+            "account erase bo@example.com --reason left --name Bo --yes",
+            Command::AccountErase(protocol::account::AccountEraseCommand {
+                account: bo(),
+                reason: owned("left"),
+                names: vec![owned("Bo")],
+            }),
+        ),
+        (
             "account pin set bo@example.com",
             Command::AccountPin {
                 account: bo(),
@@ -399,6 +407,7 @@ fn the_log_has_the_words_of_the_command_line() {
         ("account set", "bo@example.com --tier gold"),
         ("account freeze", "bo@example.com --reason unpaid"),
         ("account thaw", "bo@example.com"),
+        ("account erase", "bo@example.com --reason left"),
         ("account pin set", "bo@example.com"),
         ("account pin clear", "bo@example.com"),
         ("account statement", "bo@example.com"),

@@ -6,6 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use super::credits::ImportProblem;
 
+/// A person who is to be replaced by a pseudonym everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountEraseCommand {
+    /// The account's name, an alias, or the address of a booker who has no account.
+    pub account: String,
+    /// Why; recorded in the ledger, so it must not name the person.
+    pub reason: String,
+    /// Further names that texts about others may mention, such as the full name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+/// A person who was replaced by a pseudonym.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureView {
+    /// The version of the protocol.
+    pub schema: u32,
+    /// The name that the account has from now on.
+    pub pseudonym: String,
+    /// How many commits were changed.
+    pub changed_commits: u64,
+    /// How many charges of the person are held or open, and continue under the pseudonym.
+    pub open_charges: u64,
+    /// The number of the last commit.
+    pub sequence: u64,
+    /// The hash of that commit, in hexadecimal.
+    pub hash: String,
+    /// The number of the last commit before the erasure.
+    pub replaced_sequence: u64,
+    /// The hash that this commit had.
+    pub replaced_hash: String,
+}
+
 /// Changes to what rules may read; what is not named stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

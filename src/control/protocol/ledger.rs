@@ -18,7 +18,7 @@ pub struct HeadView {
 pub struct CopyView {
     /// The version of the protocol.
     pub schema: u32,
-    /// `backup` or `restore`.
+    /// `backup`, `restore` or `import`.
     pub kind: String,
     /// The directory that was copied.
     pub from: String,
@@ -32,6 +32,54 @@ pub struct CopyView {
     pub files: u32,
     /// How many bytes were copied.
     pub bytes: u64,
+    /// How many erasures are in the list that was copied along.
+    #[serde(default)]
+    pub erasures: u64,
+    /// How many erased persons were still in what was restored, and are not in the copy.
+    #[serde(default)]
+    pub erased: u64,
+    /// Whether nothing is decided before an operator accepts the copy.
+    #[serde(default)]
+    pub needs_acceptance: bool,
+}
+
+/// What a backup holds, found without restoring it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupCheckView {
+    /// The version of the protocol.
+    pub schema: u32,
+    /// The directory of the backup.
+    pub from: String,
+    /// The last commit in the backup.
+    pub sequence: u64,
+    /// The hash of that commit, in hexadecimal.
+    pub hash: String,
+    /// How many facts the commits have.
+    pub facts: u64,
+    /// The size of the log in bytes.
+    pub bytes: u64,
+    /// When the last commit was written; absent without a commit.
+    pub last_commit_at: Option<String>,
+    /// How many seconds ago that was; absent without a commit.
+    pub age_seconds: Option<u64>,
+    /// How many accounts there are.
+    pub accounts: u64,
+    /// The credits of all accounts that could be spent now.
+    pub available: u64,
+    /// The credits of all accounts that are held.
+    pub held: u64,
+    /// The credits of all accounts that were spent, refunded ones included.
+    pub posted: u64,
+    /// The credits that were given to all accounts.
+    pub granted: u64,
+    /// The credits of all accounts that came back.
+    pub refunded: u64,
+    /// The credits of all accounts that expired.
+    pub expired: u64,
+    /// The credits that were taken back from all accounts.
+    pub revoked: u64,
+    /// How many erased persons are still in the backup; a restore erases them first.
+    pub erased: u64,
 }
 
 fn default_true() -> bool {

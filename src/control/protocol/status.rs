@@ -69,9 +69,29 @@ pub struct StatusView {
     /// The targets of notifications, in the order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<NotifyTargetView>,
+    /// The backups that are made by themselves; absent if none are configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupStatusView>,
     /// The dead-man switch; absent if none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_man: Option<DeadManView>,
+}
+
+/// The backups that are made by themselves. Times are RFC 3339 in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupStatusView {
+    /// When the last backup was made; absent before the first.
+    pub last_at: Option<String>,
+    /// The directory of that backup.
+    pub last_path: Option<String>,
+    /// The number of its last commit.
+    pub last_sequence: Option<u64>,
+    /// When the next backup is due.
+    pub next: String,
+    /// When the last attempt failed; absent after one that succeeded.
+    pub failed_at: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// A link to the daemon's web page.

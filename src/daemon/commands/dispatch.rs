@@ -2,8 +2,8 @@
 
 use super::import::ImportMode;
 use super::{
-    accounts, aliases, balances, charges, closing, credits, decisions, evaluate, export, import,
-    ledger, members, parse, pause, review, statistics, unresolved,
+    accounts, aliases, balances, charges, closing, credits, decisions, erase, evaluate, export,
+    import, ledger, members, parse, pause, review, statistics, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
@@ -82,6 +82,7 @@ pub fn run_command(
             name,
             reason,
         } => closing::rename(store, stamp, (account, name), reason.as_deref()),
+        Command::AccountErase(command) => erase::erase(store, stamp, command),
         Command::AccountPin { account, hash } => {
             members::set_pin(store, stamp, account, hash.as_deref())
         }

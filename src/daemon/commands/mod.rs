@@ -9,6 +9,7 @@ pub mod closing;
 pub mod credits;
 pub mod decisions;
 pub mod dispatch;
+pub mod erase;
 pub mod evaluate;
 pub mod export;
 pub mod import;

@@ -31,7 +31,8 @@ pub fn run_and_log(
     };
     let result = dispatch::run_command(store, policy, &stamp, command);
     let commit = store.head().seq;
-    if commit > before {
+    let is_erasure = matches!(result, Ok(CommandResult::Erasure(_)));
+    if commit > before || is_erasure {
         log_change(command_name(command), &sender, commit);
     }
     result
@@ -121,6 +122,7 @@ pub fn command_name(command: &Command) -> &'static str {
         Command::AccountReopen { .. } => "account reopen",
         Command::AccountMerge { .. } => "account merge",
         Command::AccountRename { .. } => "account rename",
+        Command::AccountErase(_) => "account erase",
         Command::AccountPin { hash: Some(_), .. } => "account pin set",
         Command::AccountPin { hash: None, .. } => "account pin clear",
         Command::AccountStatement { .. } => "account statement",

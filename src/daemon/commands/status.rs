@@ -57,6 +57,7 @@ pub fn without_daemon(
             next_watch: None,
             next_audit: None,
         },
+        backup: None,
         waiting: Vec::new(),
         open_intents: 0,
         counts: AttentionCounts::default(),

@@ -137,7 +137,7 @@ impl Loop {
         Ok(())
     }
 
-    fn restore_session(&mut self, session: Session) {
+    pub(super) fn restore_session(&mut self, session: Session) {
         self.session = Some(if std::mem::take(&mut self.stale_session) {
             Session::default()
         } else {
@@ -145,9 +145,10 @@ impl Loop {
         });
     }
 
-    /// Starts the next pass that a client waits for, without waiting for the scheduler.
+    /// Starts the next erasure or pass that a client waits for, without waiting for the scheduler.
     fn start_next_queued(&mut self) {
-        if !self.shutting_down
+        if !self.start_next_erasure()
+            && !self.shutting_down
             && let Some(queued) = self.queued_passes.pop_front()
         {
             self.start_pass(Some(queued));

@@ -21,6 +21,10 @@ const MAX_QUEUED_PASSES: usize = 16;
 
 impl Loop {
     pub(super) fn handle_command(&mut self, asked: ReceivedCommand) {
+        if !self.shutting_down && matches!(asked.command, Command::AccountErase(_)) {
+            self.queue_erasure(asked);
+            return;
+        }
         let ReceivedCommand {
             command,
             sender,

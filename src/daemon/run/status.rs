@@ -69,6 +69,7 @@ impl Loop {
             policy: self.policy.hash.clone(),
             available_calls: Some(self.daemon.calendar.available_calls()),
             notify: self.daemon.outbox.target_views(),
+            backup: self.care.backup_view(&self.daemon.config.backup, now),
             dead_man: self.daemon.outbox.dead_man_view(),
         };
         async move {
@@ -88,6 +89,7 @@ impl Loop {
         });
         let mut problems = self.persistent_problems();
         problems.extend(of_metrics);
+        problems.extend(self.care.problem(&self.daemon.config.backup));
         problems.extend(self.daemon.page.as_ref().and_then(|page| page.problem()));
         problems
     }

@@ -143,6 +143,7 @@ impl Appender {
             segment: self.segment + 1,
             first: self.chain.seq + 1,
             created: now,
+            replaces: None,
         };
         let new_segment = segment::create(&self.dir, &header, self.chain).and_then(|made| {
             let sink = segment::open_for_append(&self.dir, header.segment)?;

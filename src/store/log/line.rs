@@ -21,6 +21,9 @@
 //! Logs of older formats stay readable: the lines of a segment have the format of its header, and
 //! the first commit that this version writes begins a new segment.
 //!
+//! The header of a log that was rewritten to remove personal data has the field `replaces`, with the
+//! last commit of the log before and the hash that it had.
+//!
 //! `hash` is the SHA-256, in lower-case hexadecimal, of all bytes of the line before `,"hash":`;
 //! `prev`, the hash of the line before, is among them. The first header's `prev` is all zeros. A
 //! line is read only in exactly this form: same order, no blanks. A shell command that computes a
@@ -94,6 +97,11 @@ impl Hash {
             *byte = parse_hex_digit(pair[0])? << 4 | parse_hex_digit(pair[1])?;
         }
         Some(Self(bytes))
+    }
+
+    /// Returns the bytes of the hash.
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
     }
 
     fn to_hex(self) -> [u8; HEX_LENGTH] {
@@ -240,6 +248,25 @@ pub struct SegmentHeader {
     pub first: u64,
     /// When the segment was created.
     pub created: Time,
+    /// The end of the log that this log was rewritten from, to remove personal data. Only a log's
+    /// first segment names it.
+    pub replaces: Option<ReplacedLog>,
+}
+
+/// The last commit of a log that was replaced by a rewritten one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplacedLog {
+    /// The number of the commit; 0 before the first.
+    pub seq: u64,
+    /// The hash that the line of the commit had.
+    pub hash: Hash,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplacedRecord<'a> {
+    seq: u64,
+    hash: &'a str,
 }
 
 /// The fields of a header of any supported format.
@@ -251,6 +278,8 @@ struct HeaderRecord<'a> {
     segment: u32,
     first: u64,
     created: Timestamp,
+    #[serde(default, borrow)]
+    replaces: Option<ReplacedRecord<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -283,10 +312,15 @@ pub fn format_header(header: &SegmentHeader, prev: Hash) -> Option<(Vec<u8>, Has
     let SegmentHeader { segment, first, .. } = header;
     let created = Timestamp(header.created).to_text()?;
     let ledger = header.ledger?;
-    let line = format!(
+    let mut line = format!(
         "{{\"log\":\"maitred\",\"format\":{FORMAT},\"ledger\":\"{ledger}\",\"segment\":{segment},\
          \"first\":{first},\"created\":\"{created}\""
     );
+    if let Some(ReplacedLog { seq, hash }) = header.replaces {
+        line.push_str(&format!(
+            ",\"replaces\":{{\"seq\":{seq},\"hash\":\"{hash}\"}}"
+        ));
+    }
     Some(seal(line.into_bytes(), prev))
 }
 
@@ -337,15 +371,23 @@ pub fn read_header(sealed: &SealedLine<'_>) -> Result<SegmentHeader, LineFault> 
         }
         _ => return Err(LineFault::Malformed),
     };
-    if record.log != "maitred" {
+    if record.log != "maitred" || (record.replaces.is_some() && record.segment != 1) {
         return Err(LineFault::Malformed);
     }
+    let replaces = match record.replaces {
+        None => None,
+        Some(replaced) => Some(ReplacedLog {
+            seq: replaced.seq,
+            hash: Hash::parse(replaced.hash.as_bytes()).ok_or(LineFault::Malformed)?,
+        }),
+    };
     Ok(SegmentHeader {
         format: record.format,
         ledger,
         segment: record.segment,
         first: record.first,
         created: record.created.0,
+        replaces,
     })
 }
 

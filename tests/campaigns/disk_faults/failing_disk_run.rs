@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore};
 use maitred::store::open_report::OpenError;
 use maitred::store::port::{CommitError, HistorySubject, Maintenance, Store, StoreError};
+use maitred::store::store_parts::StoreLimits;
 
 use crate::child_process::{self, Notes};
 use crate::fixture::store_support::{account, at, error_chain};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use maitred::store::lock::LockError;
 use maitred::store::log::segment;
-use maitred::store::open::{self, CreateIfMissing, OpenedStore, StoreLimits};
+use maitred::store::open::{self, CreateIfMissing, OpenedStore};
 use maitred::store::open_report::{OpenError, OpenNotice};
 use maitred::store::port::{Maintenance, Store};
+use maitred::store::store_parts::StoreLimits;
 
 use super::recording::Recording;
 use crate::child_process::Notes;
@@ -220,7 +221,10 @@ fn open_path(notices: &[OpenNotice]) -> Result<OpenPath, String> {
                 acknowledged: false,
                 ..
             } => OpenPath::TornTail,
-            OpenNotice::TornLineCut { .. } | OpenNotice::ProjectionCaughtUp { .. } => {
+            OpenNotice::TornLineCut { .. }
+            | OpenNotice::ProjectionCaughtUp { .. }
+            | OpenNotice::RewriteRolledBack
+            | OpenNotice::RewriteCompleted => {
                 return Err(format!("it said: {notice}"));
             }
         });

@@ -19,13 +19,14 @@ use maitred::domain::grant::GrantRecord;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::ledger_state::{LedgerFact, LedgerState};
 use maitred::domain::lot::Purpose;
+use maitred::domain::progress::Progress;
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use maitred::domain::unresolved::UnresolvedBooking;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
     CommitError, CommitSource, Committed, Head, HistorySubject, LogVerification, LoggedFact,
-    Maintenance, Store, StoreError,
+    Maintenance, RewriteOrder, RewriteReport, Store, StoreError,
 };
 
 use super::coverage::Coverage;
@@ -853,6 +854,14 @@ impl CommitSource for FaultyStore {
 impl Maintenance for FaultyStore {
     fn verify(&self) -> Result<LogVerification, StoreError> {
         self.state().store.verify()
+    }
+
+    fn rewrite(
+        &mut self,
+        order: RewriteOrder,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<RewriteReport, StoreError> {
+        self.state().store.rewrite(order, progress)
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -19,7 +19,7 @@ const NOTIFICATION_SCHEMA: &str = "docs/formats/notifications.schema.json";
 pub const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
-const COMMANDS: [(&str, &str, &str); 45] = [
+const COMMANDS: [(&str, &str, &str); 46] = [
     ("check", "maitred check", "CheckView"),
     ("config show", "maitred config show", "ConfigView"),
     ("notify test", "maitred notify test", "NotifyTestView"),
@@ -173,6 +173,11 @@ const COMMANDS: [(&str, &str, &str); 45] = [
         "maitred ledger export --out out.jsonl",
         "FileExportView",
     ),
+    (
+        "account erase",
+        "maitred account erase elif@example.com --reason left --yes",
+        "ErasureView",
+    ),
     ("ledger show", "maitred ledger show", "LedgerView"),
     (
         "ledger move",
@@ -188,13 +193,14 @@ const COMMANDS: [(&str, &str, &str); 45] = [
 ];
 
 /// Commands that ask a daemon, or that need their own folder.
-const DAEMON_COMMANDS: [(&str, &str); 8] = [
+const DAEMON_COMMANDS: [(&str, &str); 9] = [
     ("pass", "PassView"),
     ("status", "StatusView"),
     ("page", "PageLinkView"),
     ("pause", "StatusView"),
     ("resume", "StatusView"),
     ("reload", "ReloadView"),
+    ("ledger import", "CopyView"),
     ("restore", "CopyView"),
     ("ledger accept-restore", "LedgerView"),
 ];
@@ -205,7 +211,7 @@ const COMMANDS_WITHOUT_JSON: [&str; 4] = ["demo", "sandbox", "completions", "man
 fn document() -> Value {
     let mut roots: Vec<&str> = COMMANDS.iter().map(|(_, _, name)| *name).collect();
     roots.extend(DAEMON_COMMANDS.iter().map(|(_, name)| *name));
-    roots.extend(["Refusal", "HealthView"]);
+    roots.extend(["Refusal", "HealthView", "BackupCheckView"]);
     schema::document(&roots)
 }
 
@@ -322,7 +328,7 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
     shell.run_page("README.md", &rehearsal()).unwrap();
     let page = r#"$ printf '\n[page]\nlisten = "127.0.0.1:0"\n' >> config.toml"#;
     let start = &format!("```console\n{page}\n$ maitred run &\n```\n");
-    let stop = "```console\n$ kill $!\n$ maitred backup copy\n$ mv ledger old\n```\n";
+    let stop = "```console\n$ kill $!\n$ maitred backup copy\n$ maitred ledger export --full --out full.jsonl\n$ mv ledger old\n```\n";
     let tried = [
         ("pass", "maitred --format json pass --watch"),
         ("status", "maitred --format json status"),
@@ -330,6 +336,10 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
         ("pause", "maitred --format json pause --reason ill"),
         ("resume", "maitred --format json resume"),
         ("reload", "maitred --format json reload"),
+        (
+            "ledger import",
+            "maitred --format json ledger import full.jsonl",
+        ),
         ("restore", "maitred --format json restore copy"),
         (
             "ledger accept-restore",
@@ -339,8 +349,12 @@ fn what_a_daemon_and_a_restore_print_fits_their_schemas() {
     shell.run_page("daemon", start).unwrap();
     for ((name, command), (known, view)) in tried.iter().zip(DAEMON_COMMANDS) {
         assert_eq!(*name, known);
-        if *name == "restore" {
+        if *name == "ledger import" {
             shell.run_page("stopped", stop).unwrap();
+        }
+        if *name == "restore" {
+            let moved = "```console\n$ mv ledger imported\n```\n";
+            shell.run_page("moved", moved).unwrap();
         }
         let printed = shell.output_of(command);
         let value: Value = serde_json::from_str(&printed).unwrap();

@@ -171,3 +171,23 @@ fn a_statement_has_the_balance_and_the_entries() {
         3  2026-11-01 08:00:00 UTC  decided           confirm
     ");
 }
+
+#[test]
+fn an_erasure_names_the_pseudonym_and_both_heads() {
+    let view = json!({
+        "schema": 1,
+        "pseudonym": "erased-1a2b3c4d",
+        "changed_commits": 12,
+        "open_charges": 1,
+        "sequence": 41,
+        "hash": "9ef92ec4",
+        "replaced_sequence": 40,
+        "replaced_hash": "0f492dd5",
+    });
+    insta::assert_snapshot!(render(json!({"erasure": view})), @r"
+    The person is now erased-1a2b3c4d: 12 commits were changed, and all sums are the same.
+    1 open charge of the person continues under the pseudonym.
+    The log was written again. Its head is commit 41, 9ef92ec4; before, commit 40 had the hash 0f492dd5.
+    Backups that were made before still hold the person's data.
+    ");
+}

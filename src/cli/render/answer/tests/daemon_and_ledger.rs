@@ -121,6 +121,29 @@ fn status_tells_what_the_targets_of_notifications_have_received() {
 }
 
 #[test]
+fn status_shows_the_last_backup_and_why_the_next_one_failed() {
+    let answer = status(json!({
+        "backup": {
+            "last_at": "2026-12-01T03:00:00Z",
+            "last_path": "/backups/maitred-20261201T030000Z",
+            "last_sequence": 900,
+            "next": "2026-12-01T09:30:00Z",
+            "failed_at": "2026-12-01T08:30:00Z",
+            "error": "failed to copy the log: no room",
+        },
+    }));
+    let text = render(answer);
+    let shown = text.lines().skip_while(|line| !line.contains("  backup"));
+    let shown = shown.take_while(|line| !line.starts_with("  charges"));
+    let shown: Vec<&str> = shown.collect();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    backup      2026-12-01 03:00:00 UTC (6 hours ago) in /backups/maitred-20261201T030000Z, next
+                2026-12-01 09:30:00 UTC (in 30 minutes); failed at 2026-12-01 08:30:00 UTC (30
+                minutes ago): failed to copy the log: no room
+    ");
+}
+
+#[test]
 fn verify_says_whether_log_and_store_agree() {
     let sound = json!({
         "schema": 1,
