@@ -238,6 +238,7 @@ fn snapshot_of(requests: i64) -> Snapshot {
         prior_requests: BTreeMap::new(),
         pin_results: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        source_failures: BTreeMap::new(),
         recent_declines: 0,
         ledger_is_empty: false,
         restore_pending: false,

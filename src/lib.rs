@@ -20,5 +20,6 @@ pub mod page;
 pub mod reconcile;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod source;
 pub mod spreadsheet;
 pub mod store;

@@ -10,6 +10,7 @@ use self::account::AccountArgs;
 use self::credits::CreditsArgs;
 use self::decisions::{ChargesArgs, DecisionsArgs, ReviewArgs, StatisticsArgs, UnresolvedArgs};
 use self::ledger::{BackupArgs, InitArgs, LedgerArgs, RestoreArgs};
+use self::members::MembersArgs;
 use self::operation::{PauseArgs, ResumeArgs, StatusArgs};
 use self::passes::{CheckArgs, EvaluateArgs, PassArgs, PlanArgs, ReportArgs, RunArgs};
 #[cfg(feature = "sandbox")]
@@ -21,6 +22,7 @@ pub mod account;
 pub mod credits;
 pub mod decisions;
 pub mod ledger;
+pub mod members;
 pub mod operation;
 pub mod passes;
 #[cfg(feature = "sandbox")]
@@ -299,6 +301,9 @@ Examples:
     /// Look at accounts, and say what is known of members
     #[command(display_order = 8, subcommand)]
     Account(AccountArgs),
+    /// Take over what your own systems say about all members
+    #[command(display_order = 8, subcommand)]
+    Members(MembersArgs),
     /// List what was decided, newest first
     #[command(
         display_order = 9,

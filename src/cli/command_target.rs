@@ -151,6 +151,14 @@ fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
             let error = results.find(|result| result.level == "error");
             error.map_or(exit::CONFIGURATION, |error| error.exit)
         }
+        (StoreCommand::Members(_), CommandResult::MembersSync(view)) => {
+            let is_refused = |refused: &Option<String>| refused.is_some() && !view.dry_run;
+            let mut sources = view.sources.iter();
+            match sources.any(|one| one.error.is_some() || is_refused(&one.refused)) {
+                true => exit::FAILED,
+                false => exit::DONE,
+            }
+        }
         (StoreCommand::Ledger(_), CommandResult::Verify(view)) if !view.differences.is_empty() => {
             exit::FAILED
         }

@@ -11,11 +11,13 @@ use super::args::decisions::{
     ChargeSettlement, ChargesArgs, ResolveArgs, ReviewArgs, UnresolvedArgs,
 };
 use super::args::ledger::LedgerArgs;
+use super::args::members::{MembersArgs, MembersSyncArgs};
 use super::args::passes::EvaluateArgs;
 use super::time::{self, TimeContext, TimeMeaning};
 use crate::control::exit;
 use crate::control::protocol::account::{AccountEraseCommand, AccountSetCommand};
 use crate::control::protocol::ledger::LedgerMoveCommand;
+use crate::control::protocol::members::MembersSyncCommand;
 use crate::control::protocol::{self, Command, Refusal, review};
 
 /// How many accounts one command asks for.
@@ -48,6 +50,7 @@ pub fn build_command(
         StoreCommand::Evaluate(args) => build_evaluate(args, read_time_context, read_file),
         StoreCommand::Credits(credits) => build_credits_command(credits, read_time_context),
         StoreCommand::Account(account) => build_account_command(account, read_pin),
+        StoreCommand::Members(MembersArgs::Sync(args)) => Ok(build_members_sync(args)),
         StoreCommand::Decisions(args) => {
             Ok(Command::Decisions(protocol::decisions::DecisionQuery {
                 since: parse_time_flag(
@@ -109,6 +112,14 @@ pub fn build_command(
         StoreCommand::Ledger(LedgerArgs::Export(_) | LedgerArgs::Import(_))
         | StoreCommand::Backup(_) => Ok(Command::Head {}),
     }
+}
+
+fn build_members_sync(args: &MembersSyncArgs) -> Command {
+    Command::MembersSync(MembersSyncCommand {
+        source: args.source.clone(),
+        dry_run: args.dry_run,
+        force: args.reason.clone().filter(|_| args.force),
+    })
 }
 
 fn build_credits_command(

@@ -134,17 +134,41 @@ pub(super) fn read_url(
     let filled = text.replace(ADDRESS_PLACEHOLDER, "ann%40example.com");
     let host = filled.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();
-    let (problem, help) = match Url::parse(&filled) {
+    let (problem, help) = match check_web_url(text, &filled, SECRET_ADVICE) {
         _ if host.contains("ann%40") => (
             "leaves it to bookers which server is asked".to_owned(),
             "put {address} behind the server's name",
         ),
+        None if filled.contains(['{', '}']) => (
+            "has braces with something else between them".to_owned(),
+            "{address} is all that is filled in",
+        ),
+        None if !text.contains(ADDRESS_PLACEHOLDER) => (
+            "does not say whom it is about".to_owned(),
+            "put {address} where the booker's address belongs",
+        ),
+        None => return Some(text.to_owned()),
+        Some(flaw) => flaw,
+    };
+    let problem = format!("{} {problem}", report.show(text));
+    report.error(&item.path, problem, help);
+    None
+}
+
+/// Returns what is wrong with a URL that a booker's address is sent to, and what to do. `filled` is the
+/// text with examples in place of its placeholders.
+pub(super) fn check_web_url(
+    text: &str,
+    filled: &str,
+    secret_advice: &'static str,
+) -> Option<(String, &'static str)> {
+    Some(match Url::parse(filled) {
         Err(err) => (
             format!("is not a URL ({err})"),
             "give the whole address, for example \"https://members.example.com/{address}\"",
         ),
         Ok(_) if secret_detection::argument_has_secret(text) => {
-            ("seems to hold a secret".to_owned(), SECRET_ADVICE)
+            ("seems to hold a secret".to_owned(), secret_advice)
         }
         Ok(url) if !matches!(url.scheme(), "https" | "http") => (
             "is not an address of the web".to_owned(),
@@ -159,17 +183,6 @@ pub(super) fn read_url(
             "leave out all from # on",
         ),
         Ok(_) if text.len() > MAX_TEXT => ("is too long".to_owned(), "give a shorter one"),
-        Ok(_) if filled.contains(['{', '}']) => (
-            "has braces with something else between them".to_owned(),
-            "{address} is all that is filled in",
-        ),
-        Ok(_) if !text.contains(ADDRESS_PLACEHOLDER) => (
-            "does not say whom it is about".to_owned(),
-            "put {address} where the booker's address belongs",
-        ),
-        Ok(_) => return Some(text.to_owned()),
-    };
-    let problem = format!("{} {problem}", report.show(text));
-    report.error(&item.path, problem, help);
-    None
+        Ok(_) => return None,
+    })
 }

@@ -62,6 +62,8 @@ mod refund_policy;
 mod schedule;
 mod secret_detection;
 mod shared_cap;
+mod source;
+mod source_values;
 mod store_and_control;
 mod string_spans;
 mod time_window;

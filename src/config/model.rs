@@ -9,6 +9,7 @@ use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
 use crate::domain::lookup::LookupConfig;
+use crate::domain::member_source::MemberSource;
 use crate::domain::notification::target::{DeadManSwitch, NotifyTarget};
 use crate::domain::secret_path::SecretPath;
 use crate::domain::time::Span;
@@ -47,6 +48,8 @@ pub struct Config {
     pub notify: Vec<NotifyTarget>,
     /// Questions to the operator's own systems, and how they are asked.
     pub lookups: Vec<LookupConfig>,
+    /// The operator's own systems that decide who is a member, in the order in which they are asked.
+    pub sources: Vec<MemberSource>,
     /// The settings that decide: gates, hosts, limits. The only part that the domain sees.
     pub policy: Policy,
 }
@@ -81,6 +84,8 @@ pub struct Schedule {
     pub watch: Recurrence,
     /// When an audit reads every open charge, and searches for bookings that others accepted.
     pub audit: Recurrence,
+    /// When a sync takes over what sources say about all members.
+    pub sync: Recurrence,
 }
 
 /// Where the ledger is kept.
@@ -161,7 +166,8 @@ impl Config {
             schedule: Schedule {
                 poll: never.clone(),
                 watch: never.clone(),
-                audit: never,
+                audit: never.clone(),
+                sync: never,
             },
             store: StoreConfig::Local {
                 path: PathBuf::new(),
@@ -177,6 +183,7 @@ impl Config {
             },
             notify: Vec::new(),
             lookups: Vec::new(),
+            sources: Vec::new(),
             policy: Policy {
                 gates: Vec::new(),
                 hosts: Vec::new(),

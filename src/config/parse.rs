@@ -11,7 +11,9 @@ use super::key::{ReadContext, Section};
 use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable};
-use super::{api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap};
+use super::{
+    api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap, source,
+};
 use crate::domain::criteria::global_policy::GlobalPolicy;
 
 /// Sections that other sections have replaced.
@@ -22,7 +24,7 @@ const RENAMED: [RenamedKey; 1] = [RenamedKey {
 }];
 
 /// The sections that can stand several times.
-const LISTS: [&str; 5] = ["notify", "lookup", "rule", "gate", "cap"];
+const LISTS: [&str; 6] = ["notify", "lookup", "source", "rule", "gate", "cap"];
 
 /// The most syntax errors that are reported: one mistake often causes more errors in the text after
 /// it.
@@ -154,6 +156,10 @@ fn read_lists(
         let context = ReadContext::new(base, &global);
         (config.lookups, config.policy.global.lookups) = lookup::read_list(&list, &context, report);
     }
+    if let Some(list) = top.get("source", report) {
+        let context = ReadContext::new(base, &global);
+        config.sources = source::read_list(&list, &context, report);
+    }
     global.lookups = config.policy.global.lookups.clone();
     if let Some(list) = top.get("rule", report) {
         let context = ReadContext::new(base, &global);
@@ -185,6 +191,9 @@ fn read_misnamed_lists(
     }
     for list in top.further_values("lookup") {
         lookup::read_list(&list, &context, report);
+    }
+    for list in top.further_values("source") {
+        source::read_list(&list, &context, report);
     }
     for list in top.further_values("rule") {
         rule::read_list(&list, &rule::SECTION, &context, report);

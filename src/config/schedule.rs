@@ -1,4 +1,4 @@
-//! The section `[schedule]`: when passes, watches and audits run.
+//! The section `[schedule]`: when passes, watches, audits and syncs run.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -66,6 +66,14 @@ const KEYS: &[KeyRow<Config>] = &[
         field: &FieldAt(|config: &mut Config| &mut config.schedule.audit, RECURRENCE),
     },
     KeyRow {
+        name: "sync",
+        value: Default("\"1h\""),
+        affects: Operation,
+        doc: "When to take over what the sources say about all members; as poll. Without a [[source]] \
+            that lists members, nothing happens.",
+        field: &FieldAt(|config: &mut Config| &mut config.schedule.sync, RECURRENCE),
+    },
+    KeyRow {
         name: "time-zone",
         value: Default("\"UTC\""),
         affects: Decisions,
@@ -92,7 +100,12 @@ fn complete(
 ) {
     let own_zone = config.policy.global.zone;
     let schedule = &mut config.schedule;
-    for recurrence in [&mut schedule.poll, &mut schedule.watch, &mut schedule.audit] {
+    for recurrence in [
+        &mut schedule.poll,
+        &mut schedule.watch,
+        &mut schedule.audit,
+        &mut schedule.sync,
+    ] {
         if let Recurrence::Cron { zone, .. } = recurrence {
             *zone = own_zone;
         }

@@ -11,9 +11,10 @@ use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
     calcom, credits, dead_man, gate, global_policy, limits, localized_text, lookup, metrics,
-    notify, page, rule, schedule, shared_cap,
+    notify, page, rule, schedule, shared_cap, source,
 };
 use crate::domain::lookup::LookupSource;
+use crate::domain::member_source::MemberSourceKind;
 use crate::domain::notification::target::{NotifyTransport, PostUrl};
 use crate::domain::secret_path::SecretPath;
 
@@ -41,6 +42,7 @@ pub(super) fn documentation() -> Vec<SectionDoc> {
     let reasons = sections.pop();
     sections.push(notify::SECTION.documentation());
     sections.push(lookup::SECTION.documentation());
+    sections.push(source::SECTION.documentation());
     sections.push(rule::SECTION.documentation());
     sections.extend(reasons);
     sections.push(gate::SECTION.documentation());
@@ -87,6 +89,15 @@ pub fn printable_settings(config: &Config) -> Vec<Setting> {
         } = &mut lookup.source
         {
             show_existing(file);
+        }
+    }
+    for source in &mut config.sources {
+        match &mut source.kind {
+            MemberSourceKind::Http(http) => {
+                http.credential_file.iter_mut().for_each(show_existing);
+            }
+            MemberSourceKind::Sql { url_file, .. } => show_existing(url_file),
+            MemberSourceKind::Command { .. } | MemberSourceKind::Csv { .. } => {}
         }
     }
     config.dead_man.url_file.iter_mut().for_each(show_existing);
@@ -137,6 +148,7 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     }
     settings.extend(notify::settings(&config.notify));
     settings.extend(lookup::settings(&config.lookups, &config.policy.global));
+    settings.extend(source::settings(&config.sources));
     settings.extend(rule::settings("rule", &config.policy.global.rules));
     settings.extend(gate::settings(&mut config.policy.gates));
     settings.extend(shared_cap::settings(&config.policy.global.shared_caps));

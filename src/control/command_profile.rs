@@ -50,6 +50,18 @@ const STORE_WRITE: CommandProfile = CommandProfile {
     ..STORE_READ
 };
 
+/// Returns the profile of a command that writes much, or with a dry run only reads.
+const fn long_write(is_dry: bool) -> CommandProfile {
+    CommandProfile {
+        ledger_access: match is_dry {
+            true => LedgerAccess::ReadIfPresent,
+            false => LedgerAccess::Write,
+        },
+        has_time_limit: false,
+        ..STORE_READ
+    }
+}
+
 const DAEMON_STATE: CommandProfile = CommandProfile {
     answered_by: AnsweredBy::Daemon,
     needs_socket_only: true,
@@ -83,15 +95,8 @@ impl Command {
                 check,
                 problems,
                 ..
-            } => CommandProfile {
-                ledger_access: if *dry_run || *check || !problems.is_empty() {
-                    LedgerAccess::ReadIfPresent
-                } else {
-                    LedgerAccess::Write
-                },
-                has_time_limit: false,
-                ..STORE_READ
-            },
+            } => long_write(*dry_run || *check || !problems.is_empty()),
+            Self::MembersSync(command) => long_write(command.dry_run),
             Self::AccountErase(_) => CommandProfile {
                 has_time_limit: false,
                 ..STORE_WRITE

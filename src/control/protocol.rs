@@ -16,6 +16,7 @@ use self::credits::{
 };
 use self::decisions::{DecisionQuery, DecisionsView, EvaluateView, ExplainView};
 use self::ledger::{HeadView, LedgerMoveCommand, LedgerView, VerifyView};
+use self::members::{MembersSyncCommand, MembersSyncView};
 use self::pass::PassView;
 use self::review::{ReviewCommand, ReviewResultView, ReviewsView};
 use self::statistics::StatisticsView;
@@ -28,6 +29,7 @@ pub mod check;
 pub mod credits;
 pub mod decisions;
 pub mod ledger;
+pub mod members;
 pub mod pass;
 pub mod problem;
 pub mod review;
@@ -194,6 +196,9 @@ pub enum Command {
         #[serde(default)]
         remove: bool,
     },
+    /// Take over what sources say about all members. The answer comes when the sources have listed
+    /// them.
+    MembersSync(MembersSyncCommand),
     /// Change tier, tags and attributes.
     AccountSet(AccountSetCommand),
     /// Freeze an account with a reason, or thaw it without. No request of a frozen account is
@@ -378,6 +383,8 @@ pub enum CommandResult {
     Accounts(AccountsView),
     /// A person who was erased.
     Erasure(ErasureView),
+    /// What a sync of members changed, or would change.
+    MembersSync(MembersSyncView),
     /// What happened to the credits of one account.
     Statement(StatementView),
     /// The decisions that match a query.

@@ -11,6 +11,7 @@ use crate::control::protocol::pass::StoppedView;
 use crate::lookup::client::LookupSetupError;
 use crate::notify::target::NotifySetupError;
 use crate::reconcile::context::PassError;
+use crate::source::setup_error::SourceSetupError;
 use crate::store::lock::LockError;
 use crate::store::open_report::OpenError;
 
@@ -137,6 +138,12 @@ impl From<CalendarError> for Failure {
 
 impl From<LookupSetupError> for Failure {
     fn from(error: LookupSetupError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+impl From<SourceSetupError> for Failure {
+    fn from(error: SourceSetupError) -> Self {
         Self::Configuration(error.to_string())
     }
 }

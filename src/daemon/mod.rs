@@ -25,6 +25,7 @@ pub mod schedule;
 pub mod service_manager;
 pub mod signals;
 pub mod store_access;
+pub mod sync;
 pub mod telemetry;
 pub mod timetable;
 pub mod views;

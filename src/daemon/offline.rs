@@ -20,6 +20,7 @@ use super::process::open_store_or_announce;
 use super::run_once::pass_until_idle;
 use super::signals;
 use super::store_access;
+use super::sync::{self, SyncState};
 use super::views;
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
 use super::watch_state::WatchState;
@@ -28,6 +29,7 @@ use crate::config::model::{Config, StoreConfig};
 use crate::control::command_profile::LedgerAccess;
 use crate::control::command_sender::CommandSender;
 use crate::control::exit;
+use crate::control::protocol::members::MembersSyncCommand;
 use crate::control::protocol::status::{StatusView, WatchStatus};
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::domain::pause::Pause;
@@ -38,9 +40,11 @@ use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, run_watch_with_report};
+use crate::source::client::SourceClient;
 use crate::store::memory::MemoryStore;
 use crate::store::port::Maintenance;
 use crate::store::store_thread::StoreHandle;
+use crate::store::transaction::Stamp;
 
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,13 @@ pub fn run_command(
     actor: Option<String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CommandResult, Refusal> {
+    if let Command::MembersSync(sync_command) = command {
+        let sender = CommandSender {
+            name: actor,
+            ..operator_log::own_user()
+        };
+        return sync_members(config, clock, (command, sync_command), &sender, progress);
+    }
     StoreSession::open(config, clock, command, actor, progress)?.run(command)
 }
 
@@ -173,6 +184,38 @@ impl Drop for StoreSession {
             tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
         }
     }
+}
+
+/// Lists the members of sources, and takes them over.
+fn sync_members(
+    config: &Config,
+    clock: &Clock,
+    (command, sync_command): (&Command, &MembersSyncCommand),
+    sender: &CommandSender,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CommandResult, Refusal> {
+    let sources = SourceClient::open(&config.sources).map_err(Failure::from)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("failed to start the runtime: {error}")))?;
+    let listed = runtime.block_on(sync::list_requested(&sources, sync_command))?;
+    let stamp = Stamp {
+        at: clock(),
+        by: Some(operator_log::to_actor(sender)),
+    };
+    let mut store = open_store_for(config, clock, command, progress)?;
+    let before = store.head().seq;
+    let work = (listed.as_slice(), &config.policy);
+    let view = sync::take_over(store.as_mut(), &stamp, work, sync_command);
+    let commit = store.head().seq;
+    if commit > before {
+        operator_log::log_change("members sync", sender, commit);
+    }
+    if let Err(error) = store.close() {
+        tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
+    }
+    view.map(CommandResult::MembersSync)
 }
 
 /// Opens the store for a command. Commands that only judge work without a ledger. Only `init`
@@ -266,6 +309,7 @@ async fn run_passes(
 ) -> Result<RunOutcome, Failure> {
     let dry_run = mode.is_dry();
     let lookups = LookupClient::open(&config.lookups)?;
+    let sources = SourceClient::open(&config.sources)?;
     let mut notifications = OpenedNotifications::open(config)?;
     let store: Box<dyn Maintenance> = if dry_run {
         open_store_for(
@@ -285,6 +329,7 @@ async fn run_passes(
         calendar,
         store: &store,
         lookups: &lookups,
+        sources: &sources,
         clock,
         stop,
     };
@@ -292,6 +337,9 @@ async fn run_passes(
     let work = async {
         let exporter = start_exporter(&ports, mode, metrics).await;
         run_passes_and_watch(config, &ports, mode, metrics, &mut outcome).await;
+        if !dry_run && outcome.failure.is_none() {
+            run_due_sync(config, &ports, &mut outcome).await;
+        }
         if let Some(exporter) = exporter {
             exporter.export_once().await;
         }
@@ -407,6 +455,46 @@ async fn run_passes_and_watch(
             // The report covers what the watch did before it failed.
             outcome.watch_report = Some(watch_report).filter(WatchReport::has_news);
         }
+    }
+}
+
+/// Takes over what sources say about all members, if that is due. Whatever fails is reported and
+/// does not fail the run: requests are decided by what the ledger has.
+async fn run_due_sync(config: &Config, ports: &Ports<'_>, outcome: &mut RunOutcome) {
+    let folder = config.state_dir();
+    let mut state = SyncState::load(folder);
+    let now = (ports.clock)();
+    let is_paused = matches!(read_pause(ports).await, Ok(Some(_)) | Err(_));
+    let is_due =
+        sync::has_scheduled(&config.sources) && state.next_sync(&config.schedule.sync, now) <= now;
+    if !is_due || is_paused || ports.stop.is_set() {
+        return;
+    }
+    let listed = tokio::select! {
+        listed = sync::list_scheduled(ports.sources) => listed,
+        () = ports.stop.stopped() => return,
+    };
+    let (stamp, policy) = (sync::scheduled_stamp(now), config.policy.clone());
+    let work = move |store: &mut dyn crate::store::port::Store| {
+        let command = MembersSyncCommand::default();
+        sync::take_over(store, &stamp, (&listed, &policy), &command)
+    };
+    let problems = match ports.store.with(work).await {
+        Ok(view) => {
+            sync::log_changes(&view);
+            if view.sources.iter().all(|source| source.error.is_none()) {
+                state.last_sync = Some(now);
+                state.save(folder);
+            }
+            sync::problems(&view)
+        }
+        Err(refusal) => vec![Problem {
+            code: "sync-failed",
+            text: format!("the sync of members failed: {refusal}"),
+        }],
+    };
+    if let Some(report) = &mut outcome.report {
+        report.problems.extend(problems);
     }
 }
 

@@ -24,7 +24,7 @@ use super::signals;
 use super::store_access;
 use super::timetable::{DueTimes, ScheduledJob};
 use super::wake::{WAKE_QUEUE_LENGTH, Wake};
-use super::web_page;
+use super::web_page::{self, RunningPage};
 use crate::config::model::{Config, StoreConfig};
 use crate::control::listener::Listener;
 use crate::control::server::{ReceivedCommand, serve as serve_clients};
@@ -32,6 +32,7 @@ use crate::domain::pause::Pauses;
 use crate::domain::time::Clock;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::StopSignal;
+use crate::source::client::SourceClient;
 use crate::store::port::Maintenance;
 use crate::store::store_thread::StoreHandle;
 
@@ -48,7 +49,8 @@ const CARE_INTERVAL: Duration = Duration::from_secs(60);
 pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
     let metrics = Metrics::new(config.metrics.file.clone(), clock());
     let opened = calendar::open(&config, &clock, Some(metrics.call_observer()))?;
-    let lookups = LookupClient::open(&config.lookups)?;
+    let lookups = Arc::new(LookupClient::open(&config.lookups)?);
+    let sources = Arc::new(SourceClient::open(&config.sources)?);
     let notifications = OpenedNotifications::open(&config)?;
     let (wakes, queue) = mpsc::channel(WAKE_QUEUE_LENGTH);
     let signals = listen_for_signals(&wakes)?;
@@ -73,7 +75,8 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             config_path,
             calendar: opened.calendar,
             key_fingerprint: opened.key_fingerprint,
-            lookups: Arc::new(lookups),
+            lookups,
+            sources,
             store: store.clone(),
             metrics,
             outbox: Arc::clone(&outbox),
@@ -101,14 +104,8 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     if let Ok(Err(_)) = tokio::task::spawn_blocking(move || schedule.join()).await {
         tracing::error!("the schedule's thread panicked");
     }
-    if let Some(page) = page {
-        page.stop().await;
-    }
-    if let Some(clients) = clients {
-        // A client whose answer is still being sent gets time for that; see `control::server`.
-        let _ = clients.await;
-    }
-    if let Ok(LoopEnd::Immediate) = ended {
+    stop_serving(page, clients).await;
+    if matches!(ended, Ok(LoopEnd::Immediate)) {
         return Ok(());
     }
     drop(stop_exports);
@@ -118,6 +115,17 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     close_store(thread).await;
     tracing::info!("maitred has ended");
     ended.map(|_| ())
+}
+
+/// Ends the page and the socket. A client whose answer is still being sent gets time for that; see
+/// `control::server`.
+async fn stop_serving(page: Option<RunningPage>, clients: Option<tokio::task::JoinHandle<()>>) {
+    if let Some(page) = page {
+        page.stop().await;
+    }
+    if let Some(clients) = clients {
+        let _ = clients.await;
+    }
 }
 
 /// Returns what gives the metrics out. If neither a file nor the page needs them, the store is not read

@@ -14,7 +14,8 @@ use super::failure::Failure;
 use super::metrics::registry::{LoopState, Metrics};
 use super::outbox::service::Outbox;
 use super::service_manager;
-use super::timetable::{DueRun, DueTimes, Timetable};
+use super::sync::SyncState;
+use super::timetable::{DueRun, DueTimes, ScheduledJob, Timetable};
 use super::wake::Wake;
 use super::watch_state::WatchState;
 use super::watchdog::{RunProgress, Watchdog, longest_wait};
@@ -30,6 +31,7 @@ use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
 use crate::page::service::PageService;
 use crate::reconcile::context::{Session, StopSignal};
+use crate::source::client::SourceClient;
 use crate::store::store_thread::StoreHandle;
 use reported_problems::{ReportedProblems, UngatedEventTypes};
 
@@ -40,6 +42,7 @@ mod reported_problems;
 mod requests;
 mod rewrites;
 mod status;
+mod syncs;
 
 /// The parts of the daemon.
 pub struct Daemon {
@@ -53,6 +56,8 @@ pub struct Daemon {
     pub key_fingerprint: KeyFingerprint,
     /// The client of the other systems whose answers rules read.
     pub lookups: Arc<LookupClient>,
+    /// The client of the systems that decide who is a member.
+    pub sources: Arc<SourceClient>,
     /// The handle of the store's thread.
     pub store: StoreHandle,
     /// The metrics, which passes and watches fill.
@@ -135,6 +140,12 @@ struct Loop {
     pass_problems: ReportedProblems,
     ungated_event_types: UngatedEventTypes,
     watch_problems: ReportedProblems,
+    /// When the last scheduled sync began.
+    sync_state: SyncState,
+    /// After a sync in which a source gave no list, no other one starts before this instant.
+    sync_not_before: Option<Time>,
+    is_syncing: bool,
+    sync_problems: ReportedProblems,
     shutting_down: bool,
     /// Whether the session in use belongs to a calendar that was replaced.
     stale_session: bool,
@@ -177,6 +188,7 @@ impl Loop {
     /// Reacts to one wake. Returns how the loop ends if it ends at once.
     fn handle(&mut self, wake: Wake) -> Result<Option<LoopEnd>, Failure> {
         match wake {
+            Wake::Due(ScheduledJob::Sync) => self.start_due_sync(),
             Wake::Due(_) => self.start_due_run(),
             Wake::ClockSetBack { by } => self.follow_set_back_clock(by),
             Wake::RunPass => {
@@ -208,6 +220,7 @@ impl Loop {
             Wake::RewriteEnded { session, searched } => {
                 self.handle_rewrite_end(session, searched);
             }
+            Wake::SyncEnded { started, result } => self.handle_sync_end(started, result),
             Wake::Reload => drop(self.reload()),
             Wake::Shutdown { signal } => {
                 if self.shutting_down {
@@ -229,6 +242,7 @@ impl Loop {
         let now = (daemon.clock)();
         let watch_state = WatchState::load(daemon.config.state_dir());
         let care = CareState::load(daemon.config.state_dir());
+        let sync_state = SyncState::load(daemon.config.state_dir());
         let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
         Self {
             policy: Arc::new(daemon.config.policy.clone()),
@@ -251,6 +265,10 @@ impl Loop {
             pass_problems: ReportedProblems::default(),
             ungated_event_types: UngatedEventTypes::default(),
             watch_problems: ReportedProblems::default(),
+            sync_state,
+            sync_not_before: None,
+            is_syncing: false,
+            sync_problems: ReportedProblems::default(),
             shutting_down: false,
             stale_session: false,
             progress: RunProgress::default(),
@@ -283,13 +301,15 @@ impl Loop {
     }
 
     /// Tells the scheduler when to wake the loop: while everything is paused, only at the end of the
-    /// pause. While a pass or a watch is running nothing else can start, so the jobs stay as they
-    /// are until the run has ended.
+    /// pause. While a pass or a watch is running no other can start, so their jobs stay as they are
+    /// until the run has ended.
     fn publish_due_times(&self) {
+        let now = (self.daemon.clock)();
+        let sync = self.next_sync(now);
         if self.session.is_none() {
+            self.daemon.due_times.send_modify(|due| due.sync = sync);
             return;
         }
-        let now = (self.daemon.clock)();
         self.daemon
             .due_times
             .send_replace(match self.pauses.of_all(now) {
@@ -297,7 +317,10 @@ impl Loop {
                     poll: pause.until,
                     ..DueTimes::default()
                 },
-                None => self.timetable.due_times(now),
+                None => DueTimes {
+                    sync,
+                    ..self.timetable.due_times(now)
+                },
             });
     }
 

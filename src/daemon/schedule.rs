@@ -1,4 +1,4 @@
-//! The jobs of tokio-cron-scheduler: `poll`, `watch` and `audit`. The loop publishes when each is
+//! The jobs of tokio-cron-scheduler: `poll`, `watch`, `audit` and `sync`. The loop publishes when each is
 //! due (`timetable` computes that), this file keeps one job for each in the scheduler, and a job
 //! that comes wakes the loop. This is the only file that uses the scheduler, and the place where its
 //! defects are worked around:
@@ -59,7 +59,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// the scheduler panics on times that the calendar does not have.
 const LONGEST_WAIT: Span = Span::days(7);
 
-/// How many jobs that came may wait to be handled: each of the three, and replaced ones.
+/// How many jobs that came may wait to be handled: each of the four, and replaced ones.
 const ARRIVAL_QUEUE_LENGTH: usize = 8;
 
 /// Why the scheduler cannot start.
@@ -369,6 +369,7 @@ mod tests {
             poll: Some(now),
             watch: Some(now + Span::milliseconds(1_300)),
             audit: Some(now + Span::hours(1)),
+            sync: None,
         };
         due_times.send_replace(first);
         expect_job(&mut wakes, ScheduledJob::Poll).await;
@@ -387,11 +388,13 @@ mod tests {
             poll: None,
             watch,
             audit,
+            sync: None,
         });
         due_times.send_replace(DueTimes {
             poll,
             watch: None,
             audit,
+            sync: None,
         });
         expect_job(&mut wakes, ScheduledJob::Poll).await;
         drop(due_times);

@@ -20,11 +20,13 @@ pub enum ScheduledJob {
     Watch,
     /// A watch that reads every open charge.
     Audit,
+    /// A sync of the members of sources.
+    Sync,
 }
 
 impl ScheduledJob {
     /// All jobs, in the order of the declaration.
-    pub const ALL: [Self; 3] = [Self::Poll, Self::Watch, Self::Audit];
+    pub const ALL: [Self; 4] = [Self::Poll, Self::Watch, Self::Audit, Self::Sync];
 
     /// Returns the key of `[schedule]`.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl ScheduledJob {
             Self::Poll => "poll",
             Self::Watch => "watch",
             Self::Audit => "audit",
+            Self::Sync => "sync",
         }
     }
 }
@@ -45,6 +48,8 @@ pub struct DueTimes {
     pub watch: Option<Time>,
     /// When the next audit is due.
     pub audit: Option<Time>,
+    /// When the next sync is due.
+    pub sync: Option<Time>,
 }
 
 impl DueTimes {
@@ -54,6 +59,7 @@ impl DueTimes {
             ScheduledJob::Poll => self.poll,
             ScheduledJob::Watch => self.watch,
             ScheduledJob::Audit => self.audit,
+            ScheduledJob::Sync => self.sync,
         }
     }
 }
@@ -115,7 +121,8 @@ impl Timetable {
         }
     }
 
-    /// Returns when each job is due, seen from `now`. What is due already has a time that is not
+    /// Returns when each job is due, except the sync, which runs independently of passes, seen from
+    /// `now`. What is due already has a time that is not
     /// later than `now`.
     pub fn due_times(&self, now: Time) -> DueTimes {
         let next = self.next_watch(now);
@@ -123,6 +130,7 @@ impl Timetable {
             poll: Some(self.next_pass_at),
             watch: Some(next.watch),
             audit: Some(next.audit),
+            sync: None,
         }
     }
 
@@ -264,6 +272,7 @@ mod tests {
             poll: Recurrence::Span(Span::seconds(15)),
             watch: Recurrence::Span(Span::minutes(5)),
             audit: cron("0 14 * * *"),
+            sync: Recurrence::Span(Span::hours(1)),
         }
     }
 
@@ -487,6 +496,7 @@ mod tests {
             poll: Some(earlier),
             watch: Some(earlier),
             audit: Some(earlier),
+            sync: None,
         };
         assert_eq!(timetable.due_times(earlier), expect);
     }

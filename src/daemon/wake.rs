@@ -4,10 +4,11 @@ use tokio::sync::oneshot;
 
 use super::care::CareState;
 use super::timetable::ScheduledJob;
-use crate::control::protocol::SocketResponse;
+use crate::control::protocol::members::MembersSyncView;
+use crate::control::protocol::{Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
 use crate::domain::pause::Pauses;
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Time};
 use crate::reconcile::context::{PassError, Session};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::WatchReport;
@@ -65,6 +66,13 @@ pub enum Wake {
         session: Session,
         /// Whether old personal data was searched for completely, and not a person erased.
         searched: bool,
+    },
+    /// The scheduled sync ended.
+    SyncEnded {
+        /// When the sync began.
+        started: Time,
+        /// What the sync changed, or why it failed.
+        result: Result<MembersSyncView, Refusal>,
     },
     /// Read the configuration again.
     Reload,

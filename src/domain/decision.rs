@@ -61,6 +61,8 @@ pub enum ReasonCode {
     DeclineLimit,
     /// The booker has no account.
     UnknownBooker,
+    /// The booker has no account, and a source that could open one did not answer.
+    SourceFailed,
     /// An operator has frozen the account.
     AccountFrozen,
     /// The booker is on a block list.
@@ -110,7 +112,7 @@ pub enum ReasonCode {
 }
 
 /// All codes, in the order of the declaration.
-pub const REASON_CODES: [ReasonCode; 45] = [
+pub const REASON_CODES: [ReasonCode; 46] = [
     ReasonCode::Ungated,
     ReasonCode::ForeignHost,
     ReasonCode::NoEventType,
@@ -133,6 +135,7 @@ pub const REASON_CODES: [ReasonCode; 45] = [
     ReasonCode::Paused,
     ReasonCode::DeclineLimit,
     ReasonCode::UnknownBooker,
+    ReasonCode::SourceFailed,
     ReasonCode::AccountFrozen,
     ReasonCode::Blocked,
     ReasonCode::NotAllowed,
@@ -184,6 +187,7 @@ impl ReasonCode {
             Self::Paused => "paused",
             Self::DeclineLimit => "decline-limit",
             Self::UnknownBooker => "unknown-booker",
+            Self::SourceFailed => "source-failed",
             Self::AccountFrozen => "frozen",
             Self::Blocked => "blocked",
             Self::NotAllowed => "not-allowed",

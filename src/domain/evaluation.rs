@@ -77,6 +77,9 @@ pub struct EvaluationInput<'a> {
     pub pin_result: Option<PinResult>,
     /// The answers of other systems about the request. `None`: no rule asks for any.
     pub lookups: Option<&'a Lookups>,
+    /// Why it is not known whether a booker without an account is a member: a source that could say
+    /// so did not answer.
+    pub source_failure: Option<&'a str>,
     /// An operator's review of the request.
     pub review: Option<&'a OperatorReview>,
     /// What overlaps the request: an accepted booking, or one that is being confirmed.

@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub pin_origins: BTreeMap<BookingUid, String>,
     /// The answers of other systems, if a rule asks for them.
     pub lookups: BTreeMap<RequestId, Lookups>,
+    /// Why it is not known whether the booker of a request is a member, if a source did not answer.
+    pub source_failures: BTreeMap<RequestId, String>,
     /// The items of the unresolved list about the pending bookings and the bookings of open
     /// intents.
     pub unresolved_bookings: BTreeMap<BookingUid, Vec<UnresolvedBooking>>,

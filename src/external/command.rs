@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use super::failure::format_size;
 use super::message::sanitize_message;
 
 /// The variables that a command inherits from our environment. Never a key.
@@ -41,7 +42,7 @@ pub enum CommandError {
     #[error("did not answer within {0:?}")]
     TimedOut(Duration),
     /// The command wrote more than the given number of bytes.
-    #[error("gave more than {} KiB", .0 / 1024)]
+    #[error("gave more than {}", format_size(*.0))]
     TooLarge(usize),
     /// The command's output could not be read; the payload is the system's reason.
     #[error("wrote what could not be read: {0}")]

@@ -4,29 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use super::command;
-use super::http::{LookupUrl, LookupUrlError};
 use super::request::LookupRequest;
-use super::response::LookupFailure;
+use super::response::{MAX_RESPONSE_BYTES, parse_response};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
 use crate::domain::lookup::{LookupConfig, LookupSource};
-use crate::domain::time::{Clock, Span, Time};
+use crate::domain::time::{Clock, Time};
 use crate::external::credential::{CredentialError, read_credential};
-
-/// How many consecutive queries may find a system unavailable. Afterwards the system is not queried
-/// again in the same pass, because each further query would wait as long without an answer.
-const MAX_CONSECUTIVE_FAILURES: usize = 3;
-
-/// The most answers that are cached for one lookup. If there are more, those that expired are
-/// dropped, or else all.
-const MAX_CACHED_ANSWERS: usize = 10_000;
+use crate::external::failure::QueryFailure;
+use crate::external::query_command::ask_command;
+use crate::external::query_http::{EndpointError, EndpointRequest, HttpEndpoint};
+use crate::external::query_limits::{ConsecutiveFailures, LimitFlaw, QueryLimits};
 
 /// Why a lookup cannot be set up. Nothing was queried.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +36,12 @@ pub enum LookupFlaw {
     /// The program of a command is empty.
     #[error("the command is empty")]
     NoCommand,
-    /// The time limit is zero.
-    #[error("the time limit must be above zero")]
-    ZeroTimeout,
-    /// The number of concurrent queries is zero.
-    #[error("at least one must be asked at a time")]
-    ZeroConcurrency,
+    /// A limit cannot be used.
+    #[error(transparent)]
+    Limit(#[from] LimitFlaw),
     /// The URL, or the HTTP client for it, cannot be used.
     #[error(transparent)]
-    Http(#[from] LookupUrlError),
+    Http(#[from] EndpointError),
     /// The file with the credential cannot be read.
     #[error(transparent)]
     Credential(#[from] CredentialError),
@@ -69,16 +55,13 @@ pub struct LookupClient {
 
 struct LookupEndpoint {
     transport: LookupTransport,
-    timeout: Duration,
-    cached_for: Span,
-    permits: Semaphore,
-    cache: Mutex<BTreeMap<Address, (Time, Answer)>>,
+    limits: QueryLimits<Answer>,
 }
 
 /// A source that is ready to be queried: its URL is checked, its credential read.
 enum LookupTransport {
     Command { program: PathBuf, args: Vec<String> },
-    Http(LookupUrl),
+    Http(HttpEndpoint),
 }
 
 impl fmt::Debug for LookupClient {
@@ -109,7 +92,8 @@ impl LookupClient {
 
     /// Returns a recent answer about this booker, if it is still valid.
     pub fn cached_answer(&self, name: &str, booker: &Address, now: Time) -> Option<Answer> {
-        self.endpoints.get(name)?.cached_answer(booker, now)
+        let endpoint = self.endpoints.get(name)?;
+        endpoint.limits.cached_answer(booker.as_str(), now)
     }
 
     /// Begins the queries of one pass, which may be stopped.
@@ -120,7 +104,7 @@ impl LookupClient {
             consecutive_failures: self
                 .endpoints
                 .keys()
-                .map(|name| (name.as_str(), AtomicUsize::new(0)))
+                .map(|name| (name.as_str(), ConsecutiveFailures::default()))
                 .collect(),
         }
     }
@@ -131,7 +115,7 @@ pub struct PassLookups<'a> {
     client: &'a LookupClient,
     is_stopped: &'a (dyn Fn() -> bool + Sync),
     /// For each lookup, how many consecutive queries found the system unavailable.
-    consecutive_failures: BTreeMap<&'a str, AtomicUsize>,
+    consecutive_failures: BTreeMap<&'a str, ConsecutiveFailures>,
 }
 
 impl PassLookups<'_> {
@@ -144,54 +128,31 @@ impl PassLookups<'_> {
         name: &str,
         request: &LookupRequest<'_>,
         clock: &Clock,
-    ) -> Option<Result<Answer, LookupFailure>> {
+    ) -> Option<Result<Answer, QueryFailure>> {
         let (Some(endpoint), Some(failures)) = (
             self.client.endpoints.get(name),
             self.consecutive_failures.get(name),
         ) else {
-            return Some(Err(LookupFailure::unavailable(
+            return Some(Err(QueryFailure::unavailable(
                 "no lookup of this name is configured",
             )));
         };
-        let _permit = endpoint.permits.acquire().await;
-        if (self.is_stopped)() {
-            return None;
-        }
-        let now = clock();
-        // Another request may already have asked about the same booker.
-        if let Some(answer) = endpoint.cached_answer(request.booker, now) {
-            return Some(Ok(answer));
-        }
-        if failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
-            let why = format!(
-                "it did not answer the {MAX_CONSECUTIVE_FAILURES} questions before this \
-                 one"
-            );
-            return Some(Err(LookupFailure::unavailable(why)));
-        }
-        let answer = endpoint.query(name, request).await;
-        match &answer {
-            Ok(answer) => endpoint.remember(request.booker, now, answer),
-            Err(error) => tracing::debug!(lookup = name, %error, "no answer"),
-        }
-        match &answer {
-            Err(error) if error.is_unavailable => {
-                failures.fetch_add(1, Ordering::Relaxed);
+        let limits = (failures, self.is_stopped);
+        let key = request.booker.as_str();
+        let ask = async {
+            let answer = endpoint.query(name, request).await;
+            if let Err(error) = &answer {
+                tracing::debug!(lookup = name, %error, "no answer");
             }
-            Err(_) | Ok(_) => failures.store(0, Ordering::Relaxed),
-        }
-        Some(answer)
+            answer
+        };
+        endpoint.limits.query(key, limits, clock, ask).await
     }
 }
 
 impl LookupEndpoint {
     fn open(lookup: &LookupConfig) -> Result<Self, LookupFlaw> {
-        if lookup.timeout.is_zero() {
-            return Err(LookupFlaw::ZeroTimeout);
-        }
-        if lookup.at_once == 0 {
-            return Err(LookupFlaw::ZeroConcurrency);
-        }
+        let limits = QueryLimits::new(lookup.timeout, lookup.cached_for, lookup.at_once)?;
         let transport = match &lookup.source {
             LookupSource::Command { program, .. } if program.as_os_str().is_empty() => {
                 return Err(LookupFlaw::NoCommand);
@@ -207,55 +168,32 @@ impl LookupEndpoint {
                 let credential = credential_file.as_ref();
                 let credential = credential.map(|path| read_credential(path, "credential-file"));
                 let credential = credential.transpose()?;
-                LookupTransport::Http(LookupUrl::open(url, credential.as_ref())?)
+                LookupTransport::Http(HttpEndpoint::open(&EndpointRequest {
+                    url,
+                    needs_address: true,
+                    body: None,
+                    headers: &[],
+                    credential: credential.as_ref(),
+                })?)
             }
         };
-        Ok(Self {
-            transport,
-            timeout: lookup.timeout,
-            // A duration that the calendar cannot represent means forever.
-            cached_for: Span::from_std(lookup.cached_for).unwrap_or(Span::MAX),
-            permits: Semaphore::new(lookup.at_once.min(Semaphore::MAX_PERMITS)),
-            cache: Mutex::default(),
-        })
+        Ok(Self { transport, limits })
     }
 
-    async fn query(
-        &self,
-        name: &str,
-        request: &LookupRequest<'_>,
-    ) -> Result<Answer, LookupFailure> {
-        match &self.transport {
+    async fn query(&self, name: &str, request: &LookupRequest<'_>) -> Result<Answer, QueryFailure> {
+        let timeout = self.limits.timeout;
+        let bytes = match &self.transport {
             LookupTransport::Command { program, args } => {
-                command::run(program, args, &request.to_json_line(name), self.timeout).await
+                let question = request.to_json_line(name);
+                ask_command(program, args, &question, MAX_RESPONSE_BYTES, timeout).await?
             }
-            LookupTransport::Http(url) => url.fetch(request.booker, self.timeout).await,
-        }
-    }
-
-    fn cached_answer(&self, booker: &Address, now: Time) -> Option<Answer> {
-        let cache = self.cache.lock();
-        let cache = cache.unwrap_or_else(PoisonError::into_inner);
-        let (at, answer) = cache.get(booker)?;
-        self.is_fresh(*at, now).then(|| answer.clone())
-    }
-
-    fn is_fresh(&self, at: Time, now: Time) -> bool {
-        (Span::zero()..self.cached_for).contains(&(now - at))
-    }
-
-    fn remember(&self, booker: &Address, now: Time, answer: &Answer) {
-        if self.cached_for <= Span::zero() {
-            return;
-        }
-        let cache = self.cache.lock();
-        let mut cache = cache.unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= MAX_CACHED_ANSWERS {
-            cache.retain(|_, (at, _)| self.is_fresh(*at, now));
-        }
-        if cache.len() >= MAX_CACHED_ANSWERS {
-            cache.clear();
-        }
-        cache.insert(booker.clone(), (now, answer.clone()));
+            LookupTransport::Http(endpoint) => {
+                let address = request.booker.as_str().to_owned();
+                let values = [("address".to_owned(), address)].into();
+                let answer = endpoint.ask(&values, None, MAX_RESPONSE_BYTES, timeout);
+                answer.await?.into_body()?
+            }
+        };
+        parse_response(&bytes)
     }
 }

@@ -3,54 +3,15 @@
 use serde_json::Value;
 
 use crate::domain::booking::Answer;
+use crate::external::failure::QueryFailure;
+use crate::external::json::parse_json;
 
 /// The largest answer, in bytes: facts about one person, not a data set.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Why there is no answer. The text may be logged: it names no address and shows no credential.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub struct LookupFailure {
-    /// The reason, for logs and operators.
-    pub why: String,
-    /// Whether the other system seems to be unavailable, so that queries about other bookers would
-    /// not succeed now either.
-    pub is_unavailable: bool,
-}
-
-impl LookupFailure {
-    pub(super) fn unavailable(why: impl Into<String>) -> Self {
-        Self {
-            why: why.into(),
-            is_unavailable: true,
-        }
-    }
-
-    pub(super) fn for_this_request(why: impl Into<String>) -> Self {
-        Self {
-            why: why.into(),
-            is_unavailable: false,
-        }
-    }
-
-    pub(super) fn too_large() -> Self {
-        Self::for_this_request(format!(
-            "it gave more than {} KiB",
-            MAX_RESPONSE_BYTES / 1024
-        ))
-    }
-}
-
 /// Parses the one JSON value.
-pub(super) fn parse_response(bytes: &[u8]) -> Result<Answer, LookupFailure> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        // The parser's own message may repeat the text.
-        let (line, column) = (error.line(), error.column());
-        LookupFailure::for_this_request(format!(
-            "its answer is not one JSON value (line {line}, column {column})"
-        ))
-    })?;
-    Ok(to_answer(value))
+pub(super) fn parse_response(bytes: &[u8]) -> Result<Answer, QueryFailure> {
+    parse_json(bytes).map(to_answer)
 }
 
 fn to_answer(value: Value) -> Answer {

@@ -16,6 +16,7 @@ use crate::domain::time::{Clock, Time, format_instant};
 use crate::lookup::client::LookupClient;
 use crate::reconcile::pin::cache::PinCache;
 use crate::reconcile::replacement::Replacement;
+use crate::source::client::SourceClient;
 use crate::store::port::{CommitError, StoreError};
 use crate::store::store_thread::StoreHandle;
 
@@ -28,6 +29,8 @@ pub struct Ports<'a> {
     pub store: &'a StoreHandle,
     /// The client for the lookups that rules need from other systems.
     pub lookups: &'a LookupClient,
+    /// The client for the sources that decide who is a member.
+    pub sources: &'a SourceClient,
     /// The local clock.
     pub clock: &'a Clock,
     /// Set when the pass must end early.
@@ -78,6 +81,8 @@ pub struct Session {
     /// The waiting request whose lookups were sent last. If there are too many requests to ask
     /// about all of them, the next pass continues after this one.
     pub(super) last_lookup_request: Option<(Time, RequestId)>,
+    /// The waiting request whose booker the sources were asked about last.
+    pub(super) last_source_request: Option<(Time, RequestId)>,
     /// When the bookings of open intents were last read.
     pub(super) intents_read_at: BTreeMap<RequestId, Time>,
     /// Requests that the last plan left alone without a note. They are kept so that they do not

@@ -6,6 +6,7 @@ pub mod context;
 mod dry_run;
 pub mod execute;
 mod identity;
+pub mod member_reads;
 mod memory_budget;
 pub mod observe;
 pub mod pass;

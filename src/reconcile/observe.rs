@@ -1,5 +1,6 @@
-//! Observes: reads everything that a plan may use from Cal.com and the store into one snapshot.
-//! Writes nothing. What cannot be read is left out and reported, never guessed.
+//! Observes: reads everything that a plan may use from Cal.com, the store and the sources into one
+//! snapshot. The only thing that it writes are the accounts of members whom a source names, each in
+//! one commit. What cannot be read is left out and reported, never guessed.
 
 mod accepted_bookings;
 mod begin_snapshot;
@@ -11,6 +12,7 @@ mod pass_cache;
 mod pending_list;
 mod pins;
 mod series;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +43,7 @@ use lookups::run_lookups;
 use pending_list::PendingListEnd;
 use pins::check_pins;
 use series::load_hidden_occurrences;
+use sources::open_accounts_of_members;
 
 /// The maximum number of concurrent reads.
 const READS_AT_ONCE: usize = 8;
@@ -96,6 +99,8 @@ pub async fn observe(
     snapshot.unresolved_bookings = read_unresolved_items(ports, &snapshot).await?;
     let window = covering_window(gated_bookings(policy, &snapshot).map(|(_, booking)| booking));
     load_accounts(ports, policy, session, &mut snapshot, &mut problems).await?;
+    let left_unasked =
+        open_accounts_of_members(ports, policy, session, &mut snapshot, &mut problems).await?;
     snapshot.buffers = session.buffers();
     let skipped_over_limit =
         load_usage_history(ports, policy, &mut snapshot, &mut problems).await?;
@@ -108,6 +113,7 @@ pub async fn observe(
     )
     .await?;
     drop(submitted_pins);
+    more |= left_unasked;
     more |= run_lookups(ports, policy, session, &mut snapshot, &mut problems).await;
     let (plan, deferred_count) =
         plan_requests(ports, policy, session, &mut snapshot, window, &mut problems).await?;

@@ -45,6 +45,16 @@ pub struct AccountQuery {
     replaced_bookings: Vec<(BookingUid, BookingUid)>,
 }
 
+impl AccountQuery {
+    /// Returns the query for the accounts of these addresses.
+    pub fn of_addresses(addresses: BTreeSet<Address>) -> Self {
+        Self {
+            addresses,
+            ..Self::default()
+        }
+    }
+}
+
 /// The accounts and the predecessors' charges that were read.
 #[derive(Debug, Default)]
 pub struct LoadedAccounts {

@@ -423,5 +423,7 @@ fn a_fresh_machine_needs_two_commands_and_ci_runs_the_same_tests() {
         .filter(|command| command.starts_with("cargo "))
         .collect();
     assert_eq!(commands, ["cargo run -- demo", "cargo test"]);
-    assert!(include_str!("../../.ci/run").contains("step tests cargo test --locked\n"));
+    assert!(
+        include_str!("../../.ci/run").contains("step tests cargo test --locked --features sql\n")
+    );
 }

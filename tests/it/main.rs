@@ -23,6 +23,7 @@ mod imports;
 mod joined_occurrences;
 mod large_pages;
 mod log_lines;
+mod members_sync;
 mod metrics;
 mod notifications;
 mod page;
@@ -40,6 +41,9 @@ mod rules;
 mod sandbox_differences;
 mod sandbox_recordings;
 mod service;
+mod sources;
+#[cfg(feature = "sql")]
+mod sql_sources;
 mod status_check;
 mod store_copy;
 mod store_damage;

@@ -2,8 +2,8 @@
 
 use super::layout::PageLayout;
 use super::{
-    account, credits, decisions, explain, ledger, pass, reload, review, sanitize, statistics,
-    status, unresolved,
+    account, credits, decisions, explain, ledger, members, pass, reload, review, sanitize,
+    statistics, status, unresolved,
 };
 use crate::control::protocol::CommandResult;
 
@@ -20,6 +20,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::Account(view) => account::render_account(&view, page),
         CommandResult::Accounts(view) => account::render_accounts(&view, page),
         CommandResult::Erasure(view) => account::render_erasure(&view),
+        CommandResult::MembersSync(view) => members::render_sync(&view, page),
         CommandResult::Statement(view) => account::render_statement(&view, page),
         CommandResult::Decisions(view) => decisions::render_decisions(&view, page),
         CommandResult::Statistics(view) => statistics::render_statistics(&view, page),
@@ -49,6 +50,7 @@ pub fn render_json(answer: &CommandResult) -> String {
         CommandResult::Account(view) => serde_json::to_string(view),
         CommandResult::Accounts(view) => serde_json::to_string(view),
         CommandResult::Erasure(view) => serde_json::to_string(view),
+        CommandResult::MembersSync(view) => serde_json::to_string(view),
         CommandResult::Statement(view) => serde_json::to_string(view),
         CommandResult::Decisions(view) => serde_json::to_string(view),
         CommandResult::Statistics(view) => serde_json::to_string(view),

@@ -8,6 +8,7 @@ pub mod decisions;
 pub mod explain;
 pub mod layout;
 pub mod ledger;
+pub mod members;
 pub mod pass;
 pub mod policy;
 pub mod refusal;

@@ -83,6 +83,13 @@ command = ['/usr/local/bin/notify']
 [[lookup]]
 name = 'members'
 command = ['/usr/local/bin/members', '--json']
+[[source]]
+name = 'club'
+command = ['/usr/local/bin/members', '--json']
+fields = { address = 'email', tier = '/membership/plan' }
+attributes = { level = 'Playing level' }
+answers = ['member-number']
+balance = 'given'
 [[rule]]
 name = 'in-good-standing'
 require = '!(\"suspended\" in member.tags)'

@@ -89,6 +89,7 @@ pub const ROUTES: &[Route] = &[
     change("/v1/account/rename", "account-rename", "account"),
     change("/v1/account/pin", "account-pin", "account"),
     change("/v1/account/erase", "account-erase", "erasure"),
+    change("/v1/members/sync", "members-sync", "members-sync"),
     read("/v1/credits", "grants", "grants"),
     change("/v1/credits/grant", "grant", "grant-record"),
     change("/v1/credits/revoke", "revoke", "grant-record"),

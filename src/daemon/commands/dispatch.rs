@@ -126,6 +126,7 @@ pub fn run_command(
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}
+        | Command::MembersSync(_)
         | Command::Page {}
         | Command::Reload {} => Err(refuse_daemon_command()),
     }

@@ -9,18 +9,9 @@ use crate::control::protocol::{CommandResult, Refusal};
 use crate::daemon::pin::is_hash;
 use crate::domain::account::Account;
 use crate::domain::fact::{AccountFact, Fact};
+use crate::domain::member_data::{self, MAX_ATTRIBUTES, MAX_TAGS};
 use crate::store::port::Store;
 use crate::store::transaction::{Stamp, transact};
-
-/// The longest tier, tag or attribute name, in characters: each is a single word.
-const MAX_WORD: usize = 64;
-
-/// The longest attribute value, in characters.
-const MAX_VALUE: usize = 500;
-
-/// Most tags of one account, and most attributes: every pass may load all of them.
-const MAX_TAGS: usize = 50;
-const MAX_ATTRIBUTES: usize = 50;
 
 /// The highest overdraft of an account. A higher one is mostly a mistake.
 const MAX_OVERDRAFT: u64 = 10_000;
@@ -154,22 +145,7 @@ pub(super) fn bounded_attributes(attributes: &BTreeMap<String, String>) -> Resul
 
 /// Checks a tier, a tag or an attribute name from a file or the command line.
 pub(super) fn parse_word(subject: &str, word: &str) -> Result<String, Refusal> {
-    let word = word.trim();
-    if word.is_empty() {
-        return Err(parse::usage(format!("{subject} is empty")));
-    }
-    if word.chars().count() > MAX_WORD {
-        return Err(parse::usage(format!(
-            "{subject} is longer than {MAX_WORD} characters"
-        )));
-    }
-    match word.chars().find(|c| c.is_whitespace() || c.is_control()) {
-        Some(c) => Err(parse::usage(format!(
-            "{subject} {word:?} contains a space or a control character ({c:?}): write it as in \
-             gold-member"
-        ))),
-        None => Ok(word.to_owned()),
-    }
+    member_data::parse_word(subject, word).map_err(parse::usage)
 }
 
 pub(super) fn bounded_tags(tags: BTreeSet<String>) -> Result<BTreeSet<String>, Refusal> {
@@ -183,18 +159,7 @@ pub(super) fn bounded_tags(tags: BTreeSet<String>) -> Result<BTreeSet<String>, R
 }
 
 pub(super) fn parse_attribute_value(name: &str, value: &str) -> Result<String, Refusal> {
-    let value = value.trim();
-    if value.chars().count() > MAX_VALUE {
-        return Err(parse::usage(format!(
-            "the attribute {name} is longer than {MAX_VALUE} characters"
-        )));
-    }
-    match value.chars().find(|c| c.is_control()) {
-        Some(c) => Err(parse::usage(format!(
-            "the attribute {name} contains a control character ({c:?})"
-        ))),
-        None => Ok(value.to_owned()),
-    }
+    member_data::parse_attribute_value(name, value).map_err(parse::usage)
 }
 
 /// Freezes the account with a reason, or thaws it.
@@ -271,6 +236,7 @@ mod tests {
     use super::*;
     use crate::control::protocol::account::AccountView;
     use crate::daemon::pin;
+    use crate::domain::member_data::{MAX_VALUE, MAX_WORD};
 
     fn changes_to_bo(changes: AccountSetCommand) -> AccountSetCommand {
         AccountSetCommand {

@@ -15,6 +15,7 @@ pub mod export;
 pub mod import;
 pub mod ledger;
 pub mod members;
+pub mod members_sync;
 pub mod operator_log;
 pub mod parse;
 pub mod pause;

@@ -113,6 +113,7 @@ pub fn command_name(command: &Command) -> &'static str {
         Command::AccountList { .. } => "account list",
         Command::AccountAlias { remove: false, .. } => "account alias",
         Command::AccountAlias { remove: true, .. } => "account alias --remove",
+        Command::MembersSync(_) => "members sync",
         Command::AccountSet(_) => "account set",
         Command::AccountFreeze {
             reason: Some(_), ..

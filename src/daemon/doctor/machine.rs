@@ -19,6 +19,7 @@ use crate::control::protocol::{Command, CommandResult};
 use crate::daemon::metrics::text_file::folder_problem;
 use crate::daemon::store_access;
 use crate::domain::lookup::{LookupConfig, LookupSource};
+use crate::domain::member_source::{MemberSource, MemberSourceKind};
 use crate::domain::secret_path::SecretPath;
 use crate::store::lock::holder_of;
 
@@ -44,6 +45,7 @@ pub fn examine(config: &Config) -> Vec<CheckResultView> {
     findings.push(check_disk_space(path, &free_bytes));
     findings.push(check_socket(config.control.socket.as_deref()));
     findings.extend(config.lookups.iter().map(check_lookup));
+    findings.extend(config.sources.iter().map(check_source));
     findings
 }
 
@@ -217,6 +219,30 @@ fn check_lookup(lookup: &LookupConfig) -> CheckResultView {
             credential_file: None,
             ..
         } => ok(&subject, "it needs no credential; its server was not asked"),
+    }
+}
+
+fn check_source(source: &MemberSource) -> CheckResultView {
+    let subject = format!("source {}", source.name);
+    match &source.kind {
+        MemberSourceKind::Command { program, .. } => check_command(&subject, program),
+        MemberSourceKind::Http(http) => match &http.credential_file {
+            Some(file) => check_credential(&subject, file),
+            None => ok(&subject, "it needs no credential; its server was not asked"),
+        },
+        MemberSourceKind::Csv { path } => match access(path, Access::READ_OK) {
+            Ok(()) => ok(&subject, format!("{} can be read", path.display())),
+            Err(why) => {
+                let text = format!("{}: {}", path.display(), io::Error::from(why));
+                error(&subject, text, "correct `csv`, or the rights of the file")
+            }
+        },
+        MemberSourceKind::Sql { .. } if !cfg!(feature = "sql") => {
+            let text = "this maitred was built without databases";
+            let help = "build it with `cargo build --release --features sql`, or use another kind";
+            error_with_exit(exit::CONFIGURATION, &subject, text.to_owned(), help)
+        }
+        MemberSourceKind::Sql { url_file, .. } => check_credential(&subject, url_file),
     }
 }
 

@@ -120,6 +120,7 @@ fn to_snapshot(fixture: SnapshotFixture) -> Snapshot {
             .map(|pin| BTreeMap::from([(first.uid.clone(), pin)]))
             .unwrap_or_default(),
         lookups: BTreeMap::from([(id, fixture.lookups)]),
+        source_failures: BTreeMap::new(),
         unresolved_bookings: BTreeMap::new(),
         recent_declines: 0,
         ledger_is_empty: fixture.ledger_is_empty,

@@ -19,6 +19,7 @@ use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
 use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, WatchScope, run_watch_with_report};
+use crate::source::client::SourceClient;
 use crate::store::store_thread::StoreHandle;
 
 /// What a pass or a watch uses while the loop continues.
@@ -26,6 +27,7 @@ struct PassResources {
     calendar: Arc<dyn Calendar>,
     store: StoreHandle,
     lookups: Arc<LookupClient>,
+    sources: Arc<SourceClient>,
     clock: Clock,
     stop: StopSignal,
     policy: Arc<Policy>,
@@ -37,6 +39,7 @@ impl PassResources {
             calendar: self.calendar.as_ref(),
             store: &self.store,
             lookups: &self.lookups,
+            sources: &self.sources,
             clock: &self.clock,
             stop: &self.stop,
         }
@@ -49,6 +52,7 @@ impl Loop {
             calendar: Arc::clone(&self.daemon.calendar),
             store: self.daemon.store.clone(),
             lookups: Arc::clone(&self.daemon.lookups),
+            sources: Arc::clone(&self.daemon.sources),
             clock: Arc::clone(&self.daemon.clock),
             stop: self.daemon.stop.clone(),
             policy: Arc::clone(&self.policy),

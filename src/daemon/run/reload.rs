@@ -20,12 +20,14 @@ use crate::daemon::outbox::opened::OpenedNotifications;
 use crate::daemon::service_manager;
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::Session;
+use crate::source::client::SourceClient;
 
 /// A configuration that can be used, with what it opens.
 struct NewConfig {
     loaded: Loaded,
     calendar: OpenedCalendar,
     lookups: LookupClient,
+    sources: SourceClient,
     notifications: OpenedNotifications,
 }
 
@@ -88,11 +90,20 @@ impl Loop {
                 return None;
             }
         };
+        let sources = match SourceClient::open(&loaded.config.sources) {
+            Ok(sources) => sources,
+            Err(why) => {
+                let help = "see [[source]] in the configuration, and docs/members.md";
+                results.push(error("sources", why.to_string(), help));
+                return None;
+            }
+        };
         match OpenedNotifications::open(&loaded.config) {
             Ok(notifications) => Some(NewConfig {
                 loaded,
                 calendar,
                 lookups,
+                sources,
                 notifications,
             }),
             Err(why) => {
@@ -110,6 +121,7 @@ impl Loop {
             loaded,
             calendar,
             lookups,
+            sources,
             notifications,
         } = new;
         for finding in &loaded.warnings {
@@ -128,6 +140,7 @@ impl Loop {
             self.daemon.key_fingerprint = calendar.key_fingerprint;
         }
         self.daemon.lookups = Arc::new(lookups);
+        self.daemon.sources = Arc::new(sources);
         self.daemon
             .metrics
             .set_file(loaded.config.metrics.file.clone());
@@ -166,7 +179,14 @@ impl Loop {
 }
 
 /// The subjects of errors that are not about a place in the file, and whose text names no person.
-const OWN_SUBJECTS: [&str; 5] = ["configuration", "key", "calcom", "lookups", "notifications"];
+const OWN_SUBJECTS: [&str; 6] = [
+    "configuration",
+    "key",
+    "calcom",
+    "lookups",
+    "sources",
+    "notifications",
+];
 
 /// Logs why a configuration is not used. A finding about the file is logged without its text, which
 /// may name people; `maitred check` shows it.

@@ -74,6 +74,11 @@ impl ReportedProblems {
         self.0 = current;
     }
 
+    /// Returns the problems of the last report.
+    pub(super) fn all(&self) -> impl Iterator<Item = ProblemView> {
+        self.0.values().map(views::problem)
+    }
+
     /// Returns the problems that `status` shows.
     pub(super) fn persistent(&self) -> impl Iterator<Item = ProblemView> {
         let problems = self.0.values();

@@ -56,6 +56,7 @@ impl Loop {
             command @ (Command::Pause(_) | Command::Resume { .. }) => {
                 self.run_pause_command(command, sender, answer);
             }
+            Command::MembersSync(command) => self.run_sync_command(command, sender, answer),
             command => self.run_store_command(command, sender, answer),
         }
     }

@@ -90,6 +90,7 @@ impl Loop {
         let mut problems = self.persistent_problems();
         problems.extend(of_metrics);
         problems.extend(self.care.problem(&self.daemon.config.backup));
+        problems.extend(self.sync_problems.all());
         problems.extend(self.daemon.page.as_ref().and_then(|page| page.problem()));
         problems
     }

@@ -121,6 +121,9 @@ pub(super) fn check_member(input: &EvaluationInput<'_>) -> RuleOutcome {
     if let Some(account) = input.account {
         return RuleOutcome::Passed(format!("account {}", account.id));
     }
+    if let Some(why) = input.source_failure {
+        return RuleOutcome::failed(ReasonCode::SourceFailed, why).with_effect(OnViolation::Leave);
+    }
     if input
         .booker()
         .is_some_and(|who| who.address.without_managed_suffix().is_some())

@@ -130,14 +130,20 @@ pub const RULES: &[BuiltInRule] = &[
     BuiltInRule {
         name: "member",
         fails_when: "the address has no account",
-        reasons: &[account_reason(ReasonCode::UnknownBooker, &[HasTextKey])],
+        reasons: &[
+            account_reason(ReasonCode::UnknownBooker, &[HasTextKey]),
+            account_reason(ReasonCode::SourceFailed, &[]),
+        ],
         overridable: Overridable::No,
         effect: Key {
             key: "unknown-booker",
             default: OnViolation::Decline,
             of_gate: |gate| gate.unknown_booker,
         },
-        exception: Some("leave when the address is that of a platform's managed user"),
+        exception: Some(
+            "leave when a source did not answer, or when the address is that of a platform's \
+             managed user",
+        ),
         switch: AlwaysOn,
         inputs: &[RuleInput::Account],
         check: BuiltIn(booker_rules::check_member),

@@ -75,6 +75,11 @@ impl<'a> Planner<'a> {
             declined_over_limit_before: prior_requests.declined_over_limit,
             pin_result: self.snapshot.pin_results.get(&first.uid).copied(),
             lookups: self.snapshot.lookups.get(&group.id),
+            source_failure: self
+                .snapshot
+                .source_failures
+                .get(&group.id)
+                .map(String::as_str),
             review: None,
             overlap: overlap.map(|(_, by)| by),
             overlap_index: overlap.map_or(0, |(at, _)| at),

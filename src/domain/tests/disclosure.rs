@@ -259,6 +259,7 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         ReasonCode::SeriesUnreadable,
         ReasonCode::PredecessorUnclear,
         ReasonCode::NoBooker,
+        ReasonCode::SourceFailed,
         ReasonCode::DecidedBefore,
         ReasonCode::EmptyLedger,
         ReasonCode::RestorePending,

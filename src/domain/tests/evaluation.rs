@@ -32,7 +32,7 @@ type PrecedenceLayer = (fn(&mut EvaluationCase), Decision, &'static [ReasonCode]
 /// Each row adds an objection in front of those above it. The first objection decides.
 #[test]
 fn the_first_rule_that_objects_decides() {
-    let layers: [PrecedenceLayer; 13] = [
+    let layers: [PrecedenceLayer; 14] = [
         (set_low_balance, DECLINE, &[ReasonCode::ShortOfCredit]),
         (
             |c| c.is_time_taken = true,
@@ -48,6 +48,11 @@ fn the_first_rule_that_objects_decides() {
             remove_account,
             DECLINE,
             &[ReasonCode::UnknownBooker, ReasonCode::TimeTaken],
+        ),
+        (
+            |c| c.source_failure = Some("the source club did not say".to_owned()),
+            Decision::Leave,
+            &[ReasonCode::SourceFailed],
         ),
         (
             |c| c.bookings[0].booker = None,

@@ -31,6 +31,7 @@ pub(super) struct EvaluationCase {
     pub declined_over_limit_before: bool,
     pub pin_result: Option<PinResult>,
     pub lookups: Lookups,
+    pub source_failure: Option<String>,
     pub review: Option<OperatorReview>,
     pub is_time_taken: bool,
     pub overlap_index: usize,
@@ -55,6 +56,7 @@ pub(super) fn valid_case() -> EvaluationCase {
         declined_over_limit_before: false,
         pin_result: None,
         lookups: Lookups::default(),
+        source_failure: None,
         review: None,
         is_time_taken: false,
         overlap_index: 0,
@@ -88,6 +90,7 @@ pub(super) fn evaluate_case(change: impl FnOnce(&mut EvaluationCase)) -> Evaluat
         declined_over_limit_before: case.declined_over_limit_before,
         pin_result: case.pin_result,
         lookups: Some(&case.lookups),
+        source_failure: case.source_failure.as_deref(),
         review: case.review.as_ref(),
         overlap: case.is_time_taken.then_some(Overlap {
             uid: "other",

@@ -259,6 +259,7 @@ pub(super) fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapsho
         prior_requests: BTreeMap::new(),
         pin_results: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        source_failures: BTreeMap::new(),
         unresolved_bookings: BTreeMap::new(),
         recent_declines: 0,
         ledger_is_empty: false,

@@ -14,6 +14,7 @@ mod ledger_checks;
 mod ledgers;
 mod ledgers_random;
 mod lots;
+mod member_changes;
 mod notifications;
 mod plans;
 mod plans_finish;

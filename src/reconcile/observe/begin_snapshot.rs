@@ -86,6 +86,7 @@ fn new_snapshot(
         prior_requests: BTreeMap::new(),
         pin_results: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        source_failures: BTreeMap::new(),
         unresolved_bookings: BTreeMap::new(),
         recent_declines: 0,
         ledger_is_empty: decisions.ledger_is_empty,

@@ -12,8 +12,8 @@ use crate::domain::id::{Address, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request_grouping::RequestGroup;
 use crate::domain::snapshot::{Lookups, Snapshot};
+use crate::domain::time::Time;
 use crate::lookup::request::LookupRequest;
-use crate::lookup::response::LookupFailure;
 use crate::reconcile::context::{Ports, Session};
 
 /// The maximum number of lookups that one pass sends. Cached answers cost nothing and are not
@@ -31,11 +31,7 @@ struct PendingLookup<'a> {
 }
 
 /// The result of one lookup. With `None`, the lookup was not sent, and the request has to wait.
-type LookupOutcome<'a> = (
-    &'a str,
-    &'a RequestId,
-    Option<Result<Answer, LookupFailure>>,
-);
+type LookupOutcome<'a> = (&'a str, &'a RequestId, Option<Result<Answer, String>>);
 
 /// Sends the lookups. Returns true if requests without an earlier record were deferred.
 pub(super) async fn run_lookups(
@@ -50,7 +46,7 @@ pub(super) async fn run_lookups(
     }
     let mut results: BTreeMap<RequestId, Lookups> = BTreeMap::new();
     let mut deferred_requests: BTreeSet<RequestId> = BTreeSet::new();
-    let requests = order_requests(policy, snapshot, session);
+    let requests = order_requests(policy, snapshot, session.last_lookup_request.as_ref());
     let mut pending = Vec::new();
     for (gate, group) in &requests {
         let Some(booker) = booker_with_account(snapshot, group) else {
@@ -84,8 +80,7 @@ pub(super) async fn run_lookups(
             Some(Ok(answer)) => {
                 lookups.answers.insert(lookup.to_owned(), answer);
             }
-            Some(Err(error)) => {
-                let why = error.to_string();
+            Some(Err(why)) => {
                 failures.entry(lookup).or_insert((0, why.clone())).0 += 1;
                 lookups.failures.insert(lookup.to_owned(), why);
             }
@@ -115,20 +110,20 @@ fn no_answer_problem((lookup, (count, why)): (&str, (usize, String))) -> Problem
     }
 }
 
-/// Returns the requests in the order in which their lookups are sent: first the new requests, as
-/// they came; then the waiting requests, from where the last pass stopped, so that each has its
-/// turn.
-fn order_requests<'a>(
+/// Returns the requests in the order in which other systems are asked about them: first the new
+/// requests, as they came; then the waiting requests, from where the last pass stopped, so that each
+/// has its turn.
+pub(super) fn order_requests<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
-    session: &Session,
+    last_asked: Option<&(Time, RequestId)>,
 ) -> Vec<(&'a Gate, RequestGroup<'a>)> {
     let requests = requests_to_decide(policy, snapshot).into_iter();
     let (mut waiting, mut new_requests): (Vec<_>, Vec<_>) =
         requests.partition(|(_, group)| snapshot.records.contains_key(&group.id));
     let next_index = waiting.iter().position(|(_, group)| {
-        let last = session.last_lookup_request.as_ref();
-        last.is_some_and(|(created, id)| (group.oldest_created_at, &group.id) > (*created, id))
+        last_asked
+            .is_some_and(|(created, id)| (group.oldest_created_at, &group.id) > (*created, id))
     });
     waiting.rotate_left(next_index.unwrap_or(0));
     new_requests.append(&mut waiting);
@@ -192,6 +187,7 @@ async fn send_lookups<'a>(
                         ports.clock,
                     )
                     .await;
+                let outcome = outcome.map(|result| result.map_err(|error| error.to_string()));
                 (pending_lookup.lookup, pending_lookup.request, outcome)
             }
             .boxed(),

@@ -23,6 +23,7 @@ use maitred::lookup::client::LookupClient;
 use maitred::reconcile::context::{PassError, StopSignal};
 use maitred::reconcile::report::{PassReport, StepOutcome};
 use maitred::reconcile::watch::WatchReport;
+use maitred::source::client::SourceClient;
 use maitred::store::port::Maintenance;
 use maitred::store::store_thread::StoreHandle;
 use tokio::runtime::Runtime;
@@ -193,6 +194,7 @@ impl DaemonInChild {
             outbox: Arc::new(outbox),
             metrics: Metrics::new(None, begins),
             lookups: Arc::new(LookupClient::open(&config.lookups).unwrap()),
+            sources: Arc::new(SourceClient::open(&config.sources).unwrap()),
             config,
             config_path,
             calendar: opened.calendar,

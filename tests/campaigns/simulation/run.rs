@@ -22,6 +22,7 @@ use maitred::reconcile::observe::observe;
 use maitred::reconcile::pass::run_pass;
 use maitred::reconcile::report::PassReport;
 use maitred::reconcile::watch::{WatchReport, WatchScope, preview_watch, run_watch};
+use maitred::source::client::SourceClient;
 use maitred::store::port::CommitError;
 use maitred::store::store_thread::StoreHandle;
 
@@ -571,10 +572,12 @@ impl SimulationRun {
         let clock = self.shared.clock();
         let calendar: &dyn Calendar = &self.connection;
         let desk = LookupClient::default();
+        let sources = SourceClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
             lookups: &desk,
+            sources: &sources,
             clock: &clock,
             stop: &self.stop,
         };
@@ -625,10 +628,12 @@ impl SimulationRun {
         let clock = self.shared.clock();
         let calendar: &dyn Calendar = &self.connection;
         let desk = LookupClient::default();
+        let sources = SourceClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
             lookups: &desk,
+            sources: &sources,
             clock: &clock,
             stop: &self.stop,
         };
@@ -712,10 +717,12 @@ impl SimulationRun {
         let clock = self.shared.clock();
         let calendar: &dyn Calendar = &self.connection;
         let desk = LookupClient::default();
+        let sources = SourceClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
             lookups: &desk,
+            sources: &sources,
             clock: &clock,
             stop: &self.stop,
         };
@@ -820,10 +827,12 @@ impl SimulationRun {
         let clock = self.shared.clock();
         let calendar: &dyn Calendar = &self.connection;
         let desk = LookupClient::default();
+        let sources = SourceClient::default();
         let ports = Ports {
             calendar,
             store: &self.store,
             lookups: &desk,
+            sources: &sources,
             clock: &clock,
             stop: &self.stop,
         };

@@ -133,6 +133,11 @@ const COMMANDS: [(&str, &str, &str); 46] = [
         "maitred account pin clear bo@example.com",
         "AccountView",
     ),
+    (
+        "members sync",
+        "maitred --config club.toml members sync",
+        "MembersSyncView",
+    ),
     ("decisions", "maitred decisions", "DecisionsView"),
     (
         "statistics",
@@ -305,6 +310,12 @@ fn what_commands_print_fits_their_schemas() {
     shell.run_page("README.md", &rehearsal()).unwrap();
     shell.write_file("booking.json", BOOKING);
     shell.write_file("cases.toml", CASES);
+    shell.write_file(
+        "source.toml",
+        "[[source]]\nname = \"club\"\ncsv = \"club.csv\"\n",
+    );
+    shell.write_file("club.csv", "address\nzoe@example.com\n");
+    shell.output_of("cat config.toml source.toml > club.toml && echo made");
     let fits = |command: &str, view: &str, printed: &str| {
         let value: Value = serde_json::from_str(printed.lines().last().unwrap_or_default())
             .unwrap_or_else(|error| panic!("{command}: {error}: {printed}"));

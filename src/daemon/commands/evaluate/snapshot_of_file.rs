@@ -82,6 +82,7 @@ pub(super) fn build_snapshot(
         prior_requests: BTreeMap::new(),
         pin_results: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        source_failures: BTreeMap::new(),
         unresolved_bookings: BTreeMap::new(),
         recent_declines: 0,
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
