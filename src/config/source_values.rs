@@ -80,7 +80,8 @@ pub(super) fn read_url(
 ) -> Option<String> {
     let example = "https://members.example.com/by-address/{address}";
     let text = item.text(example, report)?;
-    check_url(item, text, &fill_placeholders(text), report)
+    let filled_in = "{address} and {answer.SLUG} are all that is filled in";
+    check_url(item, (text, &fill_placeholders(text)), filled_in, report)
 }
 
 /// Reads the URL of the request for all members, which has no placeholders.
@@ -89,13 +90,14 @@ pub(super) fn read_list_url(
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<String> {
     let text = item.text("https://members.example.com/all", report)?;
-    check_url(item, text, text, report)
+    let filled_in = "nothing is filled in here: the request is about all members";
+    check_url(item, (text, text), filled_in, report)
 }
 
 fn check_url(
     item: &TomlValue<'_>,
-    text: &str,
-    filled: &str,
+    (text, filled): (&str, &str),
+    filled_in: &'static str,
     report: &mut DiagnosticCollector<'_>,
 ) -> Option<String> {
     let host = text.split("://").nth(1).unwrap_or_default();
@@ -110,7 +112,7 @@ fn check_url(
     } else if filled.contains(['{', '}']) {
         Some((
             "has braces with something else between them".to_owned(),
-            "{address} and {answer.SLUG} are all that is filled in",
+            filled_in,
         ))
     } else {
         None
@@ -361,6 +363,12 @@ pub(super) fn check_kind(table: &TomlTable<'_>, report: &mut DiagnosticCollector
         }
     }
     let text = |key| table.peek(key).and_then(|item| item.as_text());
+    if let (Some(item), Some(url)) = (table.peek("url-file"), text("url-file"))
+        && url.contains("://")
+    {
+        let problem = "this looks like the URL itself, not like the path of its file".to_owned();
+        report.error(&item.path, problem, SECRET_ADVICE);
+    }
     if kind == "url-file" && !has("query") && !has("query-all") {
         let problem = "this database is asked nothing".to_owned();
         let help = "add a query, a query-all, or both";

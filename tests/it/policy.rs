@@ -73,6 +73,7 @@ fn the_examples_cover_what_a_policy_can_say() {
         "series-settling",
         "series-unreadable",
         "predecessor-unclear",
+        "source-failed",
         "decided-before",
         "decline-limit",
         "restore-open",
