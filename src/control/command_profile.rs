@@ -70,7 +70,6 @@ const DAEMON_STATE: CommandProfile = CommandProfile {
 
 impl Command {
     /// Returns what the command needs and does.
-    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     pub fn profile(&self) -> CommandProfile {
         match self {
             Self::Status {} | Self::Page {} | Self::Reload {} => DAEMON_STATE,

@@ -159,7 +159,7 @@ impl<'a, 'b> FileCheck<'a, 'b> {
             only_part: None,
         };
         loop {
-            match reader.next() {
+            match reader.read_row() {
                 Ok(Some(row)) => check.add_row(row)?,
                 Ok(None) => break,
                 Err(text) => {
@@ -281,7 +281,7 @@ fn write_each_part(
     let mut reader = RowReader::open(file, options).map_err(|_| changed())?;
     let mut parts = Parts::several();
     loop {
-        let row = reader.next().map_err(|_| changed())?;
+        let row = reader.read_row().map_err(|_| changed())?;
         let is_last = row.is_none();
         let ready = match row.map(|row| (row.problems.is_empty(), row.row)) {
             Some((true, Some(row))) => parts.add(row),
@@ -311,7 +311,7 @@ fn report_progress(
     reader: &RowReader<'_>,
     length: u64,
 ) {
-    if reader.rows() % REPORTED_ROWS == 0 {
+    if reader.rows().is_multiple_of(REPORTED_ROWS) {
         (hooks.progress)(Progress {
             step,
             done: reader.read_bytes().min(length),

@@ -133,7 +133,7 @@ impl<'a> RowReader<'a> {
     ///
     /// # Errors
     /// Returns the problem if the file cannot be read any further.
-    pub fn next(&mut self) -> Result<Option<SheetRow>, String> {
+    pub fn read_row(&mut self) -> Result<Option<SheetRow>, String> {
         let record = self.records.next();
         let record = record.map_err(|error| describe_read_error(&error))?;
         let Some(Record { line, fields }) = record else {

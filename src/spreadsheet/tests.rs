@@ -36,7 +36,7 @@ fn read_with(bytes: &[u8], options: &ReadOptions) -> Result<Vec<ImportRow>, File
     let mut checks = CrossChecks::new(reader.has_references(), reader.has_details());
     let mut problems = FileProblems::default();
     let mut rows = Vec::new();
-    while let Some(row) = reader.next().map_err(FileProblems::of_file)? {
+    while let Some(row) = reader.read_row().map_err(FileProblems::of_file)? {
         for text in row.problems {
             problems.add(row.line, text);
         }

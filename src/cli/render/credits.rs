@@ -95,6 +95,16 @@ pub fn render_import(view: &ImportView) -> String {
             },
         ));
     }
+    text.push_str(&render_import_doubts(view));
+    if view.dry_run {
+        text.push_str("Nothing was written.\n");
+    }
+    text
+}
+
+/// Renders what an operator should look at after an import.
+fn render_import_doubts(view: &ImportView) -> String {
+    let mut text = String::new();
     if !view.ignored_columns.is_empty() {
         text.push_str(&format!(
             "Columns that were not read: {}.\n",
@@ -115,9 +125,6 @@ pub fn render_import(view: &ImportView) -> String {
                 near.account, near.existing_account
             ));
         }
-    }
-    if view.dry_run {
-        text.push_str("Nothing was written.\n");
     }
     text
 }

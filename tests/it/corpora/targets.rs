@@ -136,7 +136,7 @@ fn csv_import(bytes: &[u8]) {
     let has_references = reader.has_references();
     let mut references = BTreeSet::new();
     let mut last_line = 1;
-    while let Ok(Some(row)) = reader.next() {
+    while let Ok(Some(row)) = reader.read_row() {
         assert!(row.line > last_line, "{row:?}");
         last_line = row.line;
         row.problems.iter().for_each(|text| assert_printable(text));
