@@ -129,6 +129,7 @@ impl ContextData {
             cost: Some(1),
             credits: Some(1),
             available: 5,
+            next_renewal: None,
             to_hold: Some(1),
             occurrence: self.booking.start,
             lookups: &self.lookups,

@@ -138,6 +138,7 @@ fn exit_code(store_command: &StoreCommand, result: &CommandResult) -> u8 {
         (StoreCommand::Plan(args), CommandResult::Pass(view)) if args.exit_code => {
             let watch = view.watch.as_ref();
             let has_steps = view.steps.iter().any(|step| step.outcome == "planned")
+                || !view.allowances.is_empty()
                 || watch.is_some_and(|watch| !watch.changes.is_empty());
             if has_steps {
                 exit::PLAN_HAS_STEPS

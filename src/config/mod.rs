@@ -30,6 +30,7 @@ pub mod secret;
 pub mod socket;
 
 mod access_list;
+mod allowance;
 mod api_key_check;
 mod backup;
 mod calcom;

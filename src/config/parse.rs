@@ -12,7 +12,9 @@ use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable};
 use super::{
-    api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap, source,
+use super::{
+    allowance, api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap, source,
+};
 };
 use crate::domain::criteria::global_policy::GlobalPolicy;
 
@@ -24,7 +26,7 @@ const RENAMED: [RenamedKey; 1] = [RenamedKey {
 }];
 
 /// The sections that can stand several times.
-const LISTS: [&str; 6] = ["notify", "lookup", "source", "rule", "gate", "cap"];
+const LISTS: [&str; 7] = ["notify", "lookup", "source", "rule", "gate", "cap", "allowance"];
 
 /// The most syntax errors that are reported: one mistake often causes more errors in the text after
 /// it.
@@ -174,6 +176,12 @@ fn read_lists(
         let gates = &config.policy.gates;
         config.policy.global.shared_caps = shared_cap::read_list(&list, gates, &context, report);
     }
+    if let Some(list) = top.get("allowance", report) {
+        let context = ReadContext::new(base, &global);
+        let allowances = allowance::read_list(&list, &context, report);
+        allowance::check_gates(&allowances, &config.policy.gates, report);
+        config.policy.global.allowances = allowances;
+    }
     read_misnamed_lists(top, &global, base, report);
 }
 
@@ -200,6 +208,9 @@ fn read_misnamed_lists(
     }
     for list in top.further_values("gate") {
         gate::read_list(&list, &context, report);
+    }
+    for list in top.further_values("allowance") {
+        allowance::read_list(&list, &context, report);
     }
     for list in top.further_values("cap") {
         shared_cap::read_list(&list, &[], &context, report);

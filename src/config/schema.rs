@@ -10,7 +10,7 @@ use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
-    calcom, credits, dead_man, gate, global_policy, limits, localized_text, lookup, metrics,
+    allowance, calcom, credits, dead_man, gate, global_policy, limits, localized_text, lookup, metrics,
     notify, page, rule, schedule, shared_cap, source,
 };
 use crate::domain::lookup::LookupSource;
@@ -47,6 +47,7 @@ pub(super) fn documentation() -> Vec<SectionDoc> {
     sections.extend(reasons);
     sections.push(gate::SECTION.documentation());
     sections.push(rule_of_gate());
+    sections.push(allowance::SECTION.documentation());
     sections.push(shared_cap::SECTION.documentation());
     sections
 }
@@ -151,6 +152,7 @@ pub(super) fn settings(config: &Config) -> Vec<Setting> {
     settings.extend(source::settings(&config.sources));
     settings.extend(rule::settings("rule", &config.policy.global.rules));
     settings.extend(gate::settings(&mut config.policy.gates));
+    settings.extend(allowance::settings(&config.policy.global.allowances));
     settings.extend(shared_cap::settings(&config.policy.global.shared_caps));
     settings
 }

@@ -1,5 +1,6 @@
 //! The process: its loop, its clock, its signals, and its answers to commands.
 
+pub mod allowance_state;
 pub mod backoff;
 pub mod backup;
 pub mod calendar;

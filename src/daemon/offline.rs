@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::allowance_state;
 use super::care::{self, CareState};
 use super::commands::{operator_log, status};
 use super::error_chain::error_chain;
@@ -409,7 +410,14 @@ async fn run_passes_and_watch(
             return;
         }
     }
-    let (report, error) = pass_until_idle(ports, &config.policy, mode.is_dry(), metrics).await;
+    let folder = config.state_dir();
+    let mut known = allowance_state::load(folder);
+    let mut scan = known.clone();
+    let dry_run = mode.is_dry();
+    let (report, error) = pass_until_idle(ports, &config.policy, dry_run, metrics, &mut scan).await;
+    if !dry_run {
+        allowance_state::save(folder, &scan, &mut known);
+    }
     if let Some(error) = error {
         outcome.failure = Some(Failure::from(&error));
         outcome.pass_failed = true;
@@ -418,7 +426,6 @@ async fn run_passes_and_watch(
         return;
     }
     outcome.report = Some(report);
-    let folder = config.state_dir();
     let mut watching = WatchState::load(folder);
     let now = (ports.clock)();
     let scope = match mode {
@@ -431,7 +438,6 @@ async fn run_passes_and_watch(
         return;
     };
     let session = &mut Session::default();
-    let dry_run = mode.is_dry();
     let (mut watch_report, error) =
         run_watch_with_report(ports, &config.policy, session, scope, dry_run).await;
     metrics.record_watch(&watch_report, error.as_ref(), ports.stop.is_set());
@@ -515,6 +521,7 @@ fn paused_report(now: Time, dry_run: bool, pause: &Pause) -> PassReport {
         calls: 0,
         dry_run,
         steps: Vec::new(),
+        allowances: Default::default(),
         balances: Default::default(),
         problems: vec![Problem {
             code: "paused",

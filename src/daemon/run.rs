@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::allowance_state;
 use super::calendar::KeyFingerprint;
 use super::care::CareState;
 use super::clock;
@@ -30,6 +31,7 @@ use crate::domain::pause::Pauses;
 use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
 use crate::page::service::PageService;
+use crate::reconcile::allowance_scan::AllowanceScan;
 use crate::reconcile::context::{Session, StopSignal};
 use crate::source::client::SourceClient;
 use crate::store::store_thread::StoreHandle;
@@ -114,6 +116,8 @@ struct Loop {
     policy: Arc<Policy>,
     /// `None` while a pass or a watch uses the session.
     session: Option<Session>,
+    /// What is in the file about the scans for allowances.
+    saved_allowances: AllowanceScan,
     /// The client that waits for the current pass, if there is one.
     requested_pass: Option<QueuedPass>,
     /// The client that waits for the current watch, if there is one.
@@ -244,10 +248,13 @@ impl Loop {
         let care = CareState::load(daemon.config.state_dir());
         let sync_state = SyncState::load(daemon.config.state_dir());
         let timetable = Timetable::new(daemon.config.schedule.clone(), watch_state, now);
+        let saved_allowances = allowance_state::load(daemon.config.state_dir());
+        let session = Session::with_allowances(saved_allowances.clone());
         Self {
             policy: Arc::new(daemon.config.policy.clone()),
             daemon,
-            session: Some(Session::default()),
+            session: Some(session),
+            saved_allowances,
             requested_pass: None,
             awaiting_watch: None,
             queued_passes: VecDeque::new(),

@@ -2,6 +2,7 @@
 
 use super::metrics::registry::Metrics;
 use crate::domain::gate::Policy;
+use crate::reconcile::allowance_scan::AllowanceScan;
 use crate::reconcile::context::{PassError, Ports, Session};
 use crate::reconcile::pass::run_pass_with_report;
 use crate::reconcile::report::{PassReport, StepOutcome};
@@ -11,14 +12,16 @@ use crate::reconcile::report::{PassReport, StepOutcome};
 const MAX_PASSES: usize = 60;
 
 /// Runs passes until one has nothing more to do, and merges their reports into one, even when one
-/// of them failed. Each pass counts in the metrics.
+/// of them failed. Each pass counts in the metrics. `allowances` is what is known about scans for
+/// allowances.
 pub async fn pass_until_idle(
     ports: &Ports<'_>,
     policy: &Policy,
     dry_run: bool,
     metrics: &Metrics,
+    allowances: &mut AllowanceScan,
 ) -> (PassReport, Option<PassError>) {
-    let mut session = Session::default();
+    let mut session = Session::with_allowances(allowances.clone());
     let (mut report, mut error) = run_pass_with_report(ports, policy, &mut session, dry_run).await;
     metrics.record_pass(&report, error.as_ref(), ports.stop.is_set());
     for _ in 1..MAX_PASSES {
@@ -34,6 +37,7 @@ pub async fn pass_until_idle(
             break;
         }
     }
+    *allowances = session.allowances;
     (report, error)
 }
 
@@ -59,6 +63,8 @@ fn merge_reports(earlier: PassReport, later: PassReport) -> PassReport {
     steps.extend(later.steps);
     let mut problems = earlier.problems;
     problems.extend(later.problems);
+    let mut allowances = earlier.allowances;
+    allowances.granted.extend(later.allowances.granted);
     let mut seen = std::collections::BTreeSet::new();
     problems.retain(|problem| seen.insert((problem.code, problem.text.clone())));
     PassReport {
@@ -69,6 +75,7 @@ fn merge_reports(earlier: PassReport, later: PassReport) -> PassReport {
         calls: earlier.calls + later.calls,
         dry_run: later.dry_run,
         steps,
+        allowances,
         balances: later.balances,
         problems,
         deferral: later.deferral,

@@ -7,7 +7,7 @@ use crate::control::protocol::account::{AccountView, GrantRecordView, LotView};
 use crate::control::protocol::charges::{ChangeView, ChargeView, WatchView};
 use crate::control::protocol::decisions::{CallView, DecisionView, FindingView};
 use crate::control::protocol::pass::{
-    BalanceView, PassSummaryView, PassView, ReasonView, StepView,
+    BalanceView, GrantedAllowanceView, PassSummaryView, PassView, ReasonView, StepView,
 };
 use crate::control::protocol::problem::ProblemView;
 use crate::control::protocol::review::{NotedRequestView, OperatorReviewView};
@@ -21,6 +21,7 @@ use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, OperatorReview, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{UnresolvedBooking, UnresolvedState};
+use crate::reconcile::allowances::GrantedAllowance;
 use crate::reconcile::report::{PassReport, StepOutcome, StepReport, UnresolvedReport};
 use crate::reconcile::watch::WatchReport;
 
@@ -41,11 +42,27 @@ pub fn pass(report: &PassReport) -> PassView {
             .iter()
             .map(|one| reported_step(report, one))
             .collect(),
+        allowances: report
+            .allowances
+            .granted
+            .iter()
+            .map(granted_allowance)
+            .collect(),
         problems: report.problems.iter().map(problem).collect(),
         more: report.more,
         unresolved: unresolved_summary(&report.unresolved),
         stopped: None,
         watch: None,
+    }
+}
+
+fn granted_allowance(granted: &GrantedAllowance) -> GrantedAllowanceView {
+    GrantedAllowanceView {
+        allowance: granted.name.clone(),
+        accounts: granted.accounts,
+        credits: granted.credits,
+        rolled_over: granted.rolled_over,
+        expires: format_time(granted.until),
     }
 }
 

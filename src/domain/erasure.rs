@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::account::LotPart;
+use super::allowance::{account_hash, is_allowance_reference};
 use super::entry_reason::{EntryCode, EntryReason, RecordedActor};
 use super::fact::{
     AccountFact, ChargeFact, Commit, CreditFact, Fact, RefundPart, RequestFact, UnresolvedFact,
@@ -350,8 +351,9 @@ impl ErasedPerson {
     }
 
     fn replace_reference(&self, reference: &mut Reference) -> bool {
+        let replaced = self.replace_account_hash(reference);
         let text = names::replace(&self.names, reference.as_str(), NameUse::References);
-        let Some(text) = text else { return false };
+        let Some(text) = text else { return replaced };
         // A reference that would be too long gets a name of its own: its tail still tells it from
         // others.
         *reference = Reference::parse(&text).unwrap_or_else(|_| {
@@ -365,6 +367,27 @@ impl ErasedPerson {
             .expect("a short text is a reference")
         });
         true
+    }
+
+    /// Replaces the hash of the account in the reference of an allowance: who knows an address can
+    /// compute its hash.
+    fn replace_account_hash(&self, reference: &mut Reference) -> bool {
+        if !is_allowance_reference(reference) {
+            return false;
+        }
+        let of = |name: &str| AccountId::parse(name).map(|id| account_hash(&id));
+        for (name, replacement) in &self.accounts {
+            let (Ok(hash), Ok(new)) = (of(name), of(replacement)) else {
+                continue;
+            };
+            if let Some(start) = reference.as_str().strip_suffix(&hash)
+                && let Ok(replaced) = Reference::parse(&format!("{start}{new}"))
+            {
+                *reference = replaced;
+                return true;
+            }
+        }
+        false
     }
 
     fn replace_account(&self, account: &mut AccountId) -> bool {

@@ -27,6 +27,7 @@ use self::reasoned_decision::ReasonedDecision;
 use self::rule_outcome::{Objection, RuleOutcome, reason_key};
 use self::rules::RULES;
 use super::account::Account;
+use super::allowance;
 use super::booking::{Answer, Booker, Booking, EventType};
 use super::criteria::global_policy::GlobalPolicy;
 use super::criteria::on_violation::OnViolation;
@@ -276,6 +277,11 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Evaluation {
     }
 }
 
+fn next_renewal(input: &EvaluationInput<'_>) -> Option<Time> {
+    let global = input.global;
+    allowance::next_renewal(&global.allowances, input.account?, global.zone, input.now)
+}
+
 /// Returns what the operator's expressions and templates may read.
 fn rule_context<'a>(input: &EvaluationInput<'a>, costs: Option<&RequestCosts>) -> RuleContext<'a> {
     let questions = input.event_type.flatten();
@@ -288,6 +294,7 @@ fn rule_context<'a>(input: &EvaluationInput<'a>, costs: Option<&RequestCosts>) -
         cost: costs.map(|costs| costs.each[0]),
         credits: costs.map(|costs| costs.total),
         available: input.available,
+        next_renewal: next_renewal(input),
         to_hold: costs.map(|costs| costs.to_hold),
         occurrence: input.bookings[0].start,
         lookups: input.answers(),

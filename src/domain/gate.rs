@@ -309,6 +309,7 @@ impl Gate {
             cost: None,
             credits: None,
             available: 0,
+            next_renewal: None,
             to_hold: None,
             occurrence: input.booking.start,
             lookups: input.lookups,

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod actor;
+pub mod allowance;
 pub mod booking;
 pub mod credit_number;
 pub mod criteria;

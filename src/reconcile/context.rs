@@ -14,6 +14,7 @@ use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time, format_instant};
 use crate::lookup::client::LookupClient;
+use crate::reconcile::allowance_scan::AllowanceScan;
 use crate::reconcile::pin::cache::PinCache;
 use crate::reconcile::replacement::Replacement;
 use crate::source::client::SourceClient;
@@ -88,6 +89,18 @@ pub struct Session {
     /// Requests that the last plan left alone without a note. They are kept so that they do not
     /// count as new.
     pub(super) skipped_requests: BTreeSet<RequestId>,
+    /// What is known about the allowances of the accounts.
+    pub allowances: AllowanceScan,
+}
+
+impl Session {
+    /// Returns a new session that knows what is known about the allowances.
+    pub fn with_allowances(allowances: AllowanceScan) -> Self {
+        Self {
+            allowances,
+            ..Self::default()
+        }
+    }
 }
 
 /// The reason why a pass did not finish.
@@ -128,6 +141,12 @@ pub enum PassError {
     /// The store cannot be written.
     #[error("the store cannot be written")]
     Commit(#[source] CommitError),
+}
+
+impl From<StoreError> for PassError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl From<CommitError> for PassError {

@@ -1,5 +1,7 @@
 //! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.
 
+pub mod allowance_scan;
+pub mod allowances;
 pub mod booking_reads;
 pub mod clock;
 pub mod context;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::allowances::{AllowanceReport, grant_due};
 use super::clock::clock_problem;
 use super::context::{PassError, Ports, Session};
 use super::dry_run::DryRun;
@@ -19,8 +20,15 @@ async fn identify_and_observe(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
+    allowances: &mut AllowanceReport,
 ) -> Result<Observation, PassError> {
-    identify(ports, session).await?;
+    let ledger = identify(ports, session).await?;
+    // The pass sees the credits. A dry run's scan says nothing about the real accounts.
+    let mut scan = session.allowances.clone();
+    *allowances = grant_due(ports, &policy.global, &ledger, &mut scan).await?;
+    if !ports.store.is_scratch() {
+        session.allowances = scan;
+    }
     observe(ports, policy, session).await
 }
 
@@ -61,6 +69,7 @@ pub async fn run_pass_with_report(
         calls: 0,
         dry_run,
         steps: Vec::new(),
+        allowances: AllowanceReport::default(),
         balances: BTreeMap::new(),
         problems: Vec::new(),
         deferral: Deferral::default(),
@@ -87,10 +96,11 @@ async fn run_phases(
     session: &mut Session,
     report: &mut PassReport,
 ) -> Result<(), PassError> {
-    // Observing writes nothing, so it may be abandoned at any point.
+    // Observing writes nothing but allowances, whole commits at a time, so it may be abandoned at
+    // any point.
     let observation = tokio::select! {
         biased;
-        observation = identify_and_observe(ports, policy, session) => observation?,
+        observation = identify_and_observe(ports, policy, session, &mut report.allowances) => observation?,
         () = ports.stop.stopped() => {
             report.more = true;
             return Ok(());
@@ -98,7 +108,8 @@ async fn run_phases(
     };
     let mut observation = observation;
     report.pending_count = observation.pending_count;
-    report.problems = std::mem::take(&mut observation.problems);
+    report.problems = std::mem::take(&mut report.allowances.problems);
+    report.problems.append(&mut observation.problems);
     report.deferral = observation.deferral;
     report.listed = !observation.deferral.list_incomplete;
     if observation.snapshot.clock_skewed {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::allowances::AllowanceReport;
 use crate::domain::account::sum_credits;
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, DecisionOutcome};
@@ -61,6 +62,8 @@ pub struct PassReport {
     pub dry_run: bool,
     /// The steps, in the order in which they ended, or of the plan in a dry run.
     pub steps: Vec<StepReport>,
+    /// The allowances that were granted before the requests were read.
+    pub allowances: AllowanceReport,
     /// In a dry run: what the accounts of requests to be confirmed could spend before and after.
     pub balances: BTreeMap<RequestId, (Credits, Credits)>,
     /// What an operator should know.
@@ -209,9 +212,8 @@ impl PassReport {
 
     /// Returns true if there is anything to do (for `plan --exit-code`).
     pub fn has_steps(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| step.outcome == StepOutcome::Planned)
+        let is_planned = |step: &StepReport| step.outcome == StepOutcome::Planned;
+        self.steps.iter().any(is_planned) || !self.allowances.granted.is_empty()
     }
 }
 

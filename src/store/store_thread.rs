@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::port::{CommitError, Committed, Maintenance, Store};
 use super::scratch::{ScratchStore, ScratchWrites};
-use super::transaction::transact;
+use super::transaction::{Stamp, transact};
+use crate::domain::actor::Actor;
 use crate::domain::expected::Expected;
 use crate::domain::fact::Fact;
 use crate::domain::time::Time;
@@ -158,6 +159,21 @@ impl StoreHandle {
         F: FnMut(&dyn Store) -> Result<(Vec<Fact>, T), E> + Send + 'static,
     {
         self.with(move |store| transact(store, &at.into(), decide).map(|(value, _)| value))
+            .await
+    }
+
+    /// Does the same as [`Self::transaction`], and records who makes the commit.
+    ///
+    /// # Errors
+    /// Returns the error of `decide`, or of the commit.
+    pub async fn transaction_by<T, E, F>(&self, at: Time, by: Actor, decide: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<CommitError> + Send + 'static,
+        F: FnMut(&dyn Store) -> Result<(Vec<Fact>, T), E> + Send + 'static,
+    {
+        let stamp = Stamp { at, by: Some(by) };
+        self.with(move |store| transact(store, &stamp, decide).map(|(value, _)| value))
             .await
     }
 

@@ -8,6 +8,8 @@
 mod fixture;
 
 mod administration;
+mod allowance_grants;
+mod allowances;
 mod binary;
 mod calcom_client;
 mod cancel_races;

@@ -15,6 +15,7 @@ const MAX_LEFT_SHOWN: usize = 20;
 /// Renders what a pass did, or would do.
 pub fn render_pass(view: &PassView, page: &PageLayout) -> String {
     let mut text = render_heading(&view.pass, page);
+    text.push_str(&render_allowances(view, page));
     let (left_steps, acted_steps): (Vec<_>, Vec<_>) =
         view.steps.iter().partition(|step| is_left_pending(step));
     for step in &acted_steps {
@@ -93,6 +94,29 @@ fn render_heading(pass: &PassSummaryView, page: &PageLayout) -> String {
             page.format_second(&pass.started)
         )
     }
+}
+
+/// Renders the allowances that are granted before the requests are evaluated.
+fn render_allowances(view: &PassView, page: &PageLayout) -> String {
+    let rows: Vec<(&str, String)> = { view.allowances.iter() }
+        .map(|granted| {
+            let rolled_over = match granted.rolled_over {
+                0 => String::new(),
+                credits => format!(", and {} rolled over", format_count(credits, "credit")),
+            };
+            let text = format!(
+                "{} for {}{rolled_over}, until {}",
+                format_count(granted.credits, "credit"),
+                format_count(granted.accounts, "account"),
+                page.format_minute(&granted.expires),
+            );
+            (granted.allowance.as_str(), text)
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("\nAllowances:\n{}", page.render_block(&rows))
 }
 
 /// Renders how the steps ended, with the most welcome outcome first.

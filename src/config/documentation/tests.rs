@@ -103,6 +103,14 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
 name = 'calm-days'
 at-most = 5
 per = 'day'
+[[allowance]]
+name = 'monthly'
+credits = 4
+per = 'month'
+tiers = ['gold']
+accounts = ['ann@example.com']
+gates = ['club']
+starts = '2026-12-01'
 ";
     let mut expect = parse(required_keys_only, "config.toml")
         .expect("it is right")

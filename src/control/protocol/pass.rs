@@ -15,6 +15,9 @@ pub struct PassView {
     pub pass: PassSummaryView,
     /// What the pass decided about each request, or would decide.
     pub steps: Vec<StepView>,
+    /// The allowances that the pass granted, or would grant. Absent if none was due.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowances: Vec<GrantedAllowanceView>,
     /// What an operator should look at.
     pub problems: Vec<ProblemView>,
     /// Whether requests are left for the next pass.
@@ -106,6 +109,21 @@ pub struct StepView {
     /// What the account could spend before and after the step, in a plan that would confirm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceView>,
+}
+
+/// What a pass granted of an allowance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedAllowanceView {
+    /// The name of the allowance in the configuration.
+    pub allowance: String,
+    /// How many accounts get credits.
+    pub accounts: usize,
+    /// How many credits they get in all, without those that are rolled over.
+    pub credits: u64,
+    /// How many credits of the period before last longer.
+    pub rolled_over: u64,
+    /// When the first of the credits expire. RFC 3339 in UTC.
+    pub expires: String,
 }
 
 /// What an account can spend before and after a step.

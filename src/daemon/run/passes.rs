@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::{Loop, PassAwaitingWatch, PassKind, QueuedPass};
 use crate::calcom::port::Calendar;
 use crate::control::protocol::{CommandResult, SocketResponse};
+use crate::daemon::allowance_state;
 use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::daemon::wake::Wake;
@@ -192,6 +193,8 @@ impl Loop {
         report: &PassReport,
         stopped: Option<PassError>,
     ) -> Result<(), Failure> {
+        let folder = self.daemon.config.state_dir();
+        allowance_state::save(folder, &session.allowances, &mut self.saved_allowances);
         self.restore_session(session);
         let stopping = self.shutting_down;
         let metrics = &self.daemon.metrics;

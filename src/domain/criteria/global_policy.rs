@@ -9,6 +9,7 @@ use super::cap::{Cap, SharedCap};
 use super::custom_rule::Rule;
 use super::on_violation::OnViolation;
 use crate::domain::account::Account;
+use crate::domain::allowance::Allowance;
 use crate::domain::decision::{Credits, ReasonCode};
 use crate::domain::id::Address;
 use crate::domain::lot::Purpose;
@@ -40,6 +41,8 @@ pub struct GlobalPolicy {
     pub rules: Vec<Rule>,
     /// The lookups in other systems that rules may use.
     pub lookups: Vec<LookupRequirement>,
+    /// The credits that are granted by period.
+    pub allowances: Vec<Allowance>,
     /// The operator's own texts for bookers, by reason.
     pub reason_texts: Vec<(ReasonCode, LocalizedText)>,
 }
@@ -129,6 +132,7 @@ impl Default for GlobalPolicy {
             requests_per_day: None,
             rules: Vec::new(),
             lookups: Vec::new(),
+            allowances: Vec::new(),
             reason_texts: Vec::new(),
         }
     }

@@ -11,6 +11,18 @@ use crate::domain::messages;
 use crate::domain::rule::context::RuleContext;
 use crate::domain::snapshot::PinResult;
 
+/// Returns the context of a text for the booker. Operators write one text for all readers, and the
+/// next renewal says who is a member.
+pub(super) fn for_booker<'a>(
+    input: &EvaluationInput<'_>,
+    context: &RuleContext<'a>,
+) -> RuleContext<'a> {
+    RuleContext {
+        next_renewal: context.next_renewal.filter(|_| may_disclose_account(input)),
+        ..*context
+    }
+}
+
 /// Replaces the default texts by the operator's own texts, for the reasons that `[reasons]` lists.
 pub(super) fn apply_operator_texts(
     input: &EvaluationInput<'_>,
@@ -20,6 +32,7 @@ pub(super) fn apply_operator_texts(
     if input.global.reason_texts.is_empty() {
         return;
     }
+    let context = &for_booker(input, context);
     let language = input.booker().and_then(|booker| booker.language.as_deref());
     for objection in objections {
         let Some(words) = input.global.reason_text(objection.code) else {

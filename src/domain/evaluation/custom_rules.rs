@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::booker_message::for_booker;
 use super::rule_outcome::Objection;
 use super::{EvaluationInput, time_rules};
 use crate::domain::booking::{Answer, QuestionKind};
@@ -115,7 +116,8 @@ fn object_to_unmet_rule(
 ) -> Objection {
     let operator_text = rule.reason.as_ref().and_then(|words| {
         let language = input.booker().and_then(|booker| booker.language.as_deref());
-        words.for_language(language)?.render(context).ok()
+        let context = for_booker(input, context);
+        words.for_language(language)?.render(&context).ok()
     });
     let decision =
         input.decide_violation(rule.on_violation, ReasonCode::RuleNotMet, Some(&rule.name));

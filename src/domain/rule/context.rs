@@ -26,6 +26,9 @@ pub struct RuleContext<'a> {
     pub credits: Option<Credits>,
     /// What the account could spend now.
     pub available: Credits,
+    /// When an allowance gives the member credits next. `None`: none does, or the reader may not
+    /// know it.
+    pub next_renewal: Option<Time>,
     /// What a confirmation would hold, after what is carried over from a predecessor. `None`: that
     /// is not known.
     pub to_hold: Option<Credits>,

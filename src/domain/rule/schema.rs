@@ -17,7 +17,7 @@ pub struct SchemaName {
 }
 
 /// All names, in the order in which they are documented. Optional texts are "" when absent.
-pub const NAMES: [SchemaName; 47] = [
+pub const NAMES: [SchemaName; 48] = [
     name(
         "booking.uid",
         RuleVariable::BookingUid,
@@ -218,6 +218,12 @@ pub const NAMES: [SchemaName; 47] = [
         "the member's bookings in the month of the start",
     ),
     name(
+        "member.next_renewal",
+        RuleVariable::NextRenewal,
+        Type::TIME,
+        "when an allowance gives the member credits next; a text that shows it is used only for members who have one and may read about their account (`account-details`), and a rule that reads it without one is not evaluated",
+    ),
+    name(
         "host.id",
         RuleVariable::HostId,
         Type::INT,
@@ -330,7 +336,7 @@ const OF_THE_PRICE: [RuleVariable; 3] = [
 ];
 
 /// The variables that change with time and with what the member does.
-const CHANGING: [RuleVariable; 7] = [
+const CHANGING: [RuleVariable; 8] = [
     RuleVariable::Now,
     RuleVariable::Age,
     RuleVariable::Balance,
@@ -338,6 +344,7 @@ const CHANGING: [RuleVariable; 7] = [
     RuleVariable::Day,
     RuleVariable::Week,
     RuleVariable::Month,
+    RuleVariable::NextRenewal,
 ];
 
 /// Returns the name of a variable.

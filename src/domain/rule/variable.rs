@@ -45,6 +45,7 @@ pub(super) enum RuleVariable {
     Day,
     Week,
     Month,
+    NextRenewal,
     HostId,
     HostAddress,
     HostName,
@@ -129,6 +130,9 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
         RuleVariable::Day => RuleValue::Int(context.counts.day.into()),
         RuleVariable::Week => RuleValue::Int(context.counts.week.into()),
         RuleVariable::Month => RuleValue::Int(context.counts.month.into()),
+        RuleVariable::NextRenewal => context
+            .next_renewal
+            .map_or(RuleValue::Null, RuleValue::Time),
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evaluation_fixture::*;
 use super::fixtures::*;
+use crate::domain::allowance::{Allowance, FirstGrant, PeriodAnchor, PeriodUnit};
 use crate::domain::criteria::access_list::{AccessEntry, AccessSubject};
 use crate::domain::criteria::cap::{Cap, CapPeriod, CapSubject, SharedCap};
 use crate::domain::criteria::custom_rule::Rule;
@@ -461,4 +462,53 @@ fn other_texts_name_no_account() {
     }
     assert_eq!(evaluate_case(|_| ()).booker_text, None);
     assert_eq!(evaluate_case(|_| ()).decision, Decision::Confirm);
+}
+
+/// An operator's text that names the next renewal is used only for those who have proven to be the
+/// member, and where the operator allows it to everybody.
+#[test]
+fn a_text_with_the_next_renewal_is_only_for_proven_members() {
+    let text = "The next credits come on {{ member.next_renewal }}.";
+    let poor = |case: &mut EvaluationCase| {
+        case.account = Some(account("bo@example.com", 0));
+        case.global.allowances = vec![Allowance {
+            name: "monthly".to_owned(),
+            credits: 4,
+            rollover: 0,
+            unit: PeriodUnit::Month,
+            anchor: PeriodAnchor::Opened,
+            tiers: BTreeSet::new(),
+            accounts: BTreeSet::new(),
+            gates: BTreeSet::new(),
+            priority: 0,
+            starts: None,
+            first: FirstGrant::Now,
+        }];
+        let words = LocalizedText {
+            by_language: vec![(String::new(), Template::compile(text).expect(text))],
+        };
+        case.global.reason_texts = vec![(ReasonCode::ShortOfCredit, words)];
+    };
+    let names_renewal = |change: &dyn Fn(&mut EvaluationCase)| {
+        let evaluation = evaluate_case(|case| {
+            poor(case);
+            change(case);
+        });
+        let text = evaluation.booker_text.expect("a decline");
+        text.contains("The next credits come on 2")
+    };
+    for (name, proof, is_unproven) in PROOFS {
+        if !name.ends_with("PIN") || !is_unproven {
+            assert_eq!(names_renewal(&proof), !is_unproven, "{name}");
+        }
+    }
+    let always = |case: &mut EvaluationCase| {
+        case.gate.criteria.account_details = AccountDetails::Always;
+    };
+    assert!(names_renewal(&always));
+    let without_allowance = |case: &mut EvaluationCase| {
+        always(case);
+        case.global.allowances.clear();
+    };
+    assert!(!names_renewal(&without_allowance), "there is none");
 }

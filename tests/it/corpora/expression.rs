@@ -110,6 +110,7 @@ fn context<'a>(
         cost: Some(2),
         credits: Some(4),
         available: 3,
+        next_renewal: None,
         to_hold: Some(4),
         occurrence: booking.start,
         lookups,

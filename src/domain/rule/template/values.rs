@@ -56,7 +56,7 @@ pub(super) fn root_value(
             TextLimits::UNLIMITED
         };
         match variable::read_value(name.variable, context) {
-            // A price that is not known: a template that shows it is not used.
+            // A price or a renewal that is not known: a template that shows it is not used.
             RuleValue::Null => Shown::UNDEFINED,
             value => to_template_value(value, context, limits),
         }

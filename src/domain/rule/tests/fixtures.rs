@@ -148,6 +148,7 @@ impl RequestFixture {
             cost: Some(4),
             credits: Some(8),
             available: self.available,
+            next_renewal: Some(self.now),
             to_hold: Some(7),
             occurrence: self.booking.start,
             lookups: &self.lookups,

@@ -113,7 +113,7 @@ fn diagnostics() {
         (
             "{% if member.known %}{{ «member.secret» }}{% endif %}",
             "`member` has no `secret`",
-            "known are known, id, tier, tags, attributes, balance, frozen, upcoming, day, week, month",
+            "known are known, id, tier, tags, attributes, balance, frozen, upcoming, day, week, month, next_renewal",
         ),
         (
             "{{ «member» }}",
