@@ -12,9 +12,8 @@ use super::key_names::RenamedKey;
 use super::model::Config;
 use super::reader::{KEY_ADVICE, TomlTable};
 use super::{
-use super::{
-    allowance, api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap, source,
-};
+    allowance, api_key_check, check, gate, lookup, notify, policy_hash, rule, schema, shared_cap,
+    source,
 };
 use crate::domain::criteria::global_policy::GlobalPolicy;
 
@@ -26,7 +25,15 @@ const RENAMED: [RenamedKey; 1] = [RenamedKey {
 }];
 
 /// The sections that can stand several times.
-const LISTS: [&str; 7] = ["notify", "lookup", "source", "rule", "gate", "cap", "allowance"];
+const LISTS: [&str; 7] = [
+    "notify",
+    "lookup",
+    "source",
+    "rule",
+    "gate",
+    "cap",
+    "allowance",
+];
 
 /// The most syntax errors that are reported: one mistake often causes more errors in the text after
 /// it.
