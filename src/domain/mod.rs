@@ -8,6 +8,7 @@ pub mod allowance;
 pub mod booking;
 pub mod credit_number;
 pub mod criteria;
+pub mod credit_flows;
 pub mod daily_totals;
 pub mod decision;
 pub mod entry_reason;

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::port::HistorySubject;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
@@ -93,6 +94,8 @@ pub struct Changes {
     pub unresolved: Vec<UnresolvedChange>,
     /// The totals of the days of the commits, as they are now.
     pub daily_totals: Vec<(NaiveDate, DailyTotals)>,
+    /// The flows of the quarters of an hour of the commits, as they are now.
+    pub credit_flows: Vec<(QuarterHour, CreditFlows)>,
     /// Full pages of a subject's older commit numbers.
     pub history_pages: Vec<(HistorySubject, Vec<u64>)>,
     /// The state of the ledger as a whole, if it changed.

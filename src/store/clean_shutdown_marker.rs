@@ -13,7 +13,7 @@ use super::log::segment::LogPosition;
 
 /// The format of the projection's rows. A projection of another format is rebuilt, so the format
 /// may change at any time.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 /// The file's name in the store's directory.
 pub const NAME: &str = "clean-shutdown";

@@ -27,6 +27,7 @@ use super::store_error::to_store_error;
 use super::store_parts::{StoreLimits, StoreParts};
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
@@ -292,6 +293,14 @@ impl Store for LogStore {
         last: NaiveDate,
     ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
         self.projection()?.daily_totals(first, last)
+    }
+
+    fn credit_flows(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Result<Vec<(QuarterHour, CreditFlows)>, StoreError> {
+        self.projection()?.credit_flows(first, last)
     }
 
     fn history(

@@ -20,6 +20,7 @@ use super::store_error::{read_only_error, to_store_error};
 use super::versioned::Versioned;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact, RequestFact};
@@ -369,6 +370,14 @@ impl Store for MemoryStore {
         last: NaiveDate,
     ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
         Ok(self.records.totals_of_days(first, last))
+    }
+
+    fn credit_flows(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Result<Vec<(QuarterHour, CreditFlows)>, StoreError> {
+        Ok(self.records.flows_of_quarters(first, last))
     }
 
     fn history(

@@ -17,6 +17,7 @@ use super::record_source::RecordSource;
 use super::store_error::to_store_error;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::fact::Commit;
 use crate::domain::grant::GrantRecord;
@@ -47,6 +48,7 @@ pub struct MemoryRecords {
     pub(super) open_unresolved_items: BTreeMap<UnresolvedRank, BookingUid>,
     pub(super) history_pages: HashMap<HistorySubject, Vec<Vec<u64>>>,
     pub(super) daily_totals: BTreeMap<NaiveDate, DailyTotals>,
+    pub(super) credit_flows: BTreeMap<QuarterHour, CreditFlows>,
     pub(super) commits: Commits,
     pub(super) ledger: LedgerState,
 }
@@ -171,6 +173,7 @@ impl MemoryRecords {
             self.ledger = state;
         }
         self.daily_totals.extend(changes.daily_totals);
+        self.credit_flows.extend(changes.credit_flows);
         for (subject, piece) in changes.history_pages {
             self.history_pages.entry(subject).or_default().push(piece);
         }
@@ -186,6 +189,18 @@ impl MemoryRecords {
         let days = self.daily_totals.range(first..);
         days.take_while(|(day, _)| **day <= last)
             .map(|(day, totals)| (*day, totals.clone()))
+            .collect()
+    }
+
+    /// Returns what happened to the credits in the quarters of an hour from `first` to `last`.
+    pub(super) fn flows_of_quarters(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Vec<(QuarterHour, CreditFlows)> {
+        let quarters = self.credit_flows.range(first..);
+        { quarters.take_while(|(quarter, _)| **quarter <= last) }
+            .map(|(quarter, flows)| (*quarter, *flows))
             .collect()
     }
 
@@ -320,6 +335,10 @@ impl RecordSource for MemoryRecords {
 
     fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError> {
         Ok(self.daily_totals.get(&day).cloned().unwrap_or_default())
+    }
+
+    fn flows_of_quarter(&self, quarter: QuarterHour) -> Result<CreditFlows, StoreError> {
+        Ok({ self.credit_flows.get(&quarter) }.copied().unwrap_or_default())
     }
 }
 

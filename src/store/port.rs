@@ -12,6 +12,7 @@ use chrono::NaiveDate;
 
 use crate::domain::account::Account;
 use crate::domain::actor::Actor;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::erasure::Redaction;
 use crate::domain::expected::Expected;
@@ -307,6 +308,14 @@ pub trait Store: CommitSource + Send {
         first: NaiveDate,
         last: NaiveDate,
     ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError>;
+
+    /// Returns what happened to the credits of all accounts from one quarter of an hour to another, both
+    /// included, in order. Quarters in which nothing happened are left out. Does not scan the history.
+    fn credit_flows(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Result<Vec<(QuarterHour, CreditFlows)>, StoreError>;
 
     /// Returns what was written about the subject, newest first; for paging, only what was written
     /// before the given sequence number.

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::port::StoreError;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -40,4 +41,6 @@ pub trait RecordSource {
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
     /// Returns what happened on a day in UTC, in numbers.
     fn totals_of_day(&self, day: NaiveDate) -> Result<DailyTotals, StoreError>;
+    /// Returns what happened to the credits of all accounts in a quarter of an hour.
+    fn flows_of_quarter(&self, quarter: QuarterHour) -> Result<CreditFlows, StoreError>;
 }

@@ -17,6 +17,7 @@ use super::record_source::RecordSource;
 use super::versioned::Versioned;
 use super::write_set::WriteSet;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::expected::Expected;
 use crate::domain::fact::{Commit, Fact};
@@ -172,6 +173,15 @@ impl RecordSource for ScratchStore<'_> {
         }
         let stored = self.inner.daily_totals(day, day)?;
         Ok(stored.into_iter().next().unwrap_or_default().1)
+    }
+
+    fn flows_of_quarter(&self, quarter: QuarterHour) -> Result<CreditFlows, StoreError> {
+        let written = self.writes.records.flows_of_quarter(quarter)?;
+        if !written.is_zero() {
+            return Ok(written);
+        }
+        let stored = self.inner.credit_flows(quarter, quarter)?;
+        Ok(stored.first().map(|(_, flows)| *flows).unwrap_or_default())
     }
 }
 
@@ -423,6 +433,14 @@ impl Store for ScratchStore<'_> {
         last: NaiveDate,
     ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
         self.inner.daily_totals(first, last)
+    }
+
+    fn credit_flows(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Result<Vec<(QuarterHour, CreditFlows)>, StoreError> {
+        self.inner.credit_flows(first, last)
     }
 
     fn history(

@@ -87,6 +87,7 @@ impl LogStore {
                 | Tree::DeclinedRequests
                 | Tree::WrongPins
                 | Tree::DailyTotals
+                | Tree::CreditFlows
                 | Tree::Meta => {}
             }
             projection.for_each_row(tree, |key, value| {

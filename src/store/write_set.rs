@@ -16,6 +16,7 @@ use super::record_slots::{ChargeSlot, RequestSlot, Slot, into_changed_values, pu
 use super::record_source::RecordSource;
 use super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::decision::Credits;
 use crate::domain::fact::{ChargeFact, Commit, Fact};
@@ -41,6 +42,9 @@ pub struct WriteSet<'a, B> {
     decided_requests: HashMap<Time, BTreeSet<RequestId>>,
     unresolved_items: HashMap<BookingUid, UnresolvedChange>,
     daily_totals: HashMap<NaiveDate, DailyTotals>,
+    credit_flows: HashMap<QuarterHour, CreditFlows>,
+    /// The flows of the commit that is being applied.
+    commit_flows: CreditFlows,
     history_pages: Vec<(HistorySubject, Vec<u64>)>,
     ledger: Option<LedgerState>,
     /// The first read that failed where no error can be returned.
@@ -61,6 +65,8 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             decided_requests: HashMap::new(),
             unresolved_items: HashMap::new(),
             daily_totals: HashMap::new(),
+            credit_flows: HashMap::new(),
+            commit_flows: CreditFlows::default(),
             history_pages: Vec::new(),
             ledger: None,
             first_error: None,
@@ -80,14 +86,21 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             });
         }
         let mut totals = DailyTotals::default();
+        self.commit_flows = CreditFlows::default();
         for fact in &commit.facts {
             ledger::apply(self, commit.at, fact)?;
             let posted = self.posted_credits(fact).map_err(ApplyError::Read)?;
             totals.add_fact(fact, posted);
+            self.commit_flows.add_fact(fact);
         }
         if !totals.is_empty() {
             let of_day = self.daily_totals_slot(commit.at.date_naive());
             of_day.map_err(ApplyError::Read)?.add(&totals);
+        }
+        let flows = self.commit_flows;
+        if !flows.is_zero() {
+            let of_quarter = self.credit_flows_slot(QuarterHour::of(commit.at));
+            of_quarter.map_err(ApplyError::Read)?.add(&flows);
         }
         self.first_error
             .take()
@@ -122,6 +135,7 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
             decided_requests: self.decided_requests.into_iter().collect(),
             unresolved: self.unresolved_items.into_values().collect(),
             daily_totals: self.daily_totals.into_iter().collect(),
+            credit_flows: self.credit_flows.into_iter().collect(),
             history_pages: self.history_pages,
             ledger: self.ledger,
         }
@@ -179,6 +193,14 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
         Ok(self.daily_totals.get_mut(&day).expect("it was inserted"))
     }
 
+    fn credit_flows_slot(&mut self, quarter: QuarterHour) -> Result<&mut CreditFlows, StoreError> {
+        if !self.credit_flows.contains_key(&quarter) {
+            self.credit_flows
+                .insert(quarter, self.source.flows_of_quarter(quarter)?);
+        }
+        Ok({ self.credit_flows.get_mut(&quarter) }.expect("it was inserted"))
+    }
+
     /// Records that the commit concerns the account, even if the account's record stays as it is.
     fn touch(&mut self, id: &AccountId) -> Result<(), StoreError> {
         let seq = self.seq;
@@ -198,12 +220,16 @@ impl<'a, B: RecordSource> WriteSet<'a, B> {
 
     fn try_put_account(&mut self, account: Account) -> Result<(), StoreError> {
         let id = account.id.clone();
+        let mut flows = self.commit_flows;
         let slot = self.account_slot(&id)?;
+        let before = slot.current.as_ref();
+        flows.add_change(before.map(|versioned| &versioned.record), &account);
         slot.changed = true;
         match &mut slot.current {
             Some(versioned) => versioned.record = account,
             None => slot.current = Some(Versioned::new(account)),
         }
+        self.commit_flows = flows;
         self.touch(&id)
     }
 

@@ -9,6 +9,7 @@ use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::values;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request};
@@ -193,6 +194,29 @@ impl Projection {
             let totals = values::decode_daily_totals(&value).ok();
             let row = keys::decode_day(&key).zip(totals);
             row.ok_or_else(|| self.mark_unreadable(Tree::DailyTotals))
+        });
+        rows.collect()
+    }
+
+    /// Returns what happened to the credits from one quarter of an hour to another.
+    pub fn credit_flows(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Result<Vec<(QuarterHour, CreditFlows)>, StoreError> {
+        if first > last {
+            return Ok(Vec::new());
+        }
+        let rows = self.run_guarded(|| {
+            let quarters = keys::encode_quarter(first)..=keys::encode_quarter(last);
+            let rows = self.tree(Tree::CreditFlows).range(quarters);
+            rows.collect::<Result<Vec<_>, _>>()
+        })?;
+        let rows = rows.into_iter().map(|(key, value)| {
+            let value = self.join_chunks(Tree::CreditFlows, &key, value)?;
+            let flows = values::decode_credit_flows(&value).ok();
+            let row = keys::decode_quarter(&key).zip(flows);
+            row.ok_or_else(|| self.mark_unreadable(Tree::CreditFlows))
         });
         rows.collect()
     }

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate};
 
 use super::super::log::segment::LogPosition;
 use super::super::port::HistorySubject;
+use crate::domain::credit_flows::QuarterHour;
 use crate::domain::time::{Span, Time, truncate_to_millis};
 
 /// One tree. Each variant names its key and, after the colon, its value.
@@ -57,10 +58,13 @@ pub enum Tree {
     WrongPins,
     /// Day in UTC, as `2026-11-30`: what happened on that day, in numbers.
     DailyTotals,
+    /// Quarter of an hour since 1970, as a big-endian number: what happened to the credits of all
+    /// accounts in it.
+    CreditFlows,
 }
 
 /// Every tree, in the order of the declaration.
-pub const TREES: [Tree; 21] = [
+pub const TREES: [Tree; 22] = [
     Tree::Accounts,
     Tree::Aliases,
     Tree::GrantRecords,
@@ -82,6 +86,7 @@ pub const TREES: [Tree; 21] = [
     Tree::DeclinedRequests,
     Tree::WrongPins,
     Tree::DailyTotals,
+    Tree::CreditFlows,
 ];
 
 /// The key of the row in `Meta` that names the last commit.
@@ -111,6 +116,7 @@ impl Tree {
             Self::DeclinedRequests => "declined",
             Self::WrongPins => "wrong-pins",
             Self::DailyTotals => "days",
+            Self::CreditFlows => "flows",
             Self::ValueChunks => "parts",
             Self::Meta => "meta",
             Self::Unresolved => "unresolved",
@@ -129,7 +135,8 @@ impl Tree {
             | Self::Charges
             | Self::DecidedRequests
             | Self::Unresolved
-            | Self::DailyTotals => true,
+            | Self::DailyTotals
+            | Self::CreditFlows => true,
             Self::OpenIntents
             | Self::NotedRequests
             | Self::RequestsByBooker
@@ -167,6 +174,16 @@ pub fn decode_time(key: &[u8]) -> Option<Time> {
 /// Encodes a day. Years have four digits, so that keys have the order of the days.
 pub fn encode_day(day: NaiveDate) -> Vec<u8> {
     day.to_string().into_bytes()
+}
+
+/// Encodes a quarter of an hour as a key.
+pub fn encode_quarter(quarter: QuarterHour) -> [u8; 4] {
+    quarter.0.to_be_bytes()
+}
+
+/// Decodes a quarter of an hour. `None`: the key is none.
+pub fn decode_quarter(key: &[u8]) -> Option<QuarterHour> {
+    Some(QuarterHour(u32::from_be_bytes(key.try_into().ok()?)))
 }
 
 /// Decodes a day. `None`: the key is no day.

@@ -16,6 +16,7 @@ use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::values;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::fact::Commit;
 use crate::domain::grant::GrantRecord;
@@ -91,6 +92,12 @@ impl RecordSource for Projection {
         let key = keys::encode_day(day);
         let totals = self.read(Tree::DailyTotals, &key, values::decode_daily_totals)?;
         Ok(totals.unwrap_or_default())
+    }
+
+    fn flows_of_quarter(&self, quarter: QuarterHour) -> Result<CreditFlows, StoreError> {
+        let key = keys::encode_quarter(quarter);
+        let flows = self.read(Tree::CreditFlows, &key, values::decode_credit_flows)?;
+        Ok(flows.unwrap_or_default())
     }
 }
 

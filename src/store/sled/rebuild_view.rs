@@ -16,6 +16,7 @@ use super::keys::{self, Tree};
 use super::projection::Projection;
 use super::rows::ProjectionRow;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::{CreditFlows, QuarterHour};
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -142,5 +143,12 @@ impl RecordSource for RebuildView<'_> {
             return self.projection.totals_of_day(day);
         }
         Ok(DailyTotals::default())
+    }
+
+    fn flows_of_quarter(&self, quarter: QuarterHour) -> Result<CreditFlows, StoreError> {
+        if self.may_contain(Tree::CreditFlows, &keys::encode_quarter(quarter)) {
+            return self.projection.flows_of_quarter(quarter);
+        }
+        Ok(CreditFlows::default())
     }
 }

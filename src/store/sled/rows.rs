@@ -82,6 +82,10 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
         let value = values::encode_daily_totals(&totals);
         ProjectionRow::put(Tree::DailyTotals, keys::encode_day(day), value)
     });
+    let credit_flows = changes.credit_flows.into_iter().map(|(quarter, flows)| {
+        let value = values::encode_credit_flows(&flows);
+        ProjectionRow::put(Tree::CreditFlows, keys::encode_quarter(quarter), value)
+    });
     let history_pages = changes.history_pages.into_iter().map(|(subject, piece)| {
         let key = keys::history_page_key(&subject, piece[0]);
         ProjectionRow::put(Tree::HistoryPages, key, keys::encode_numbers(&piece))
@@ -97,6 +101,7 @@ pub fn into_rows(mut changes: Changes) -> impl Iterator<Item = ProjectionRow> {
     records
         .chain(unresolved_items)
         .chain(daily_totals)
+        .chain(credit_flows)
         .chain(history_pages)
         .chain(ledger)
 }
@@ -116,6 +121,7 @@ fn sort_records(changes: &mut Changes) {
         .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
     changes.decided_requests.sort_unstable();
     changes.daily_totals.sort_unstable_by_key(|(day, _)| *day);
+    { &mut changes.credit_flows }.sort_unstable_by_key(|(quarter, _)| *quarter);
     changes
         .unresolved
         .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));

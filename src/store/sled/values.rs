@@ -14,6 +14,7 @@ use super::super::codec::text::RecordError;
 use super::super::codec::unresolved::UnresolvedRecord;
 use super::super::versioned::Versioned;
 use crate::domain::account::Account;
+use crate::domain::credit_flows::CreditFlows;
 use crate::domain::daily_totals::DailyTotals;
 use crate::domain::grant::GrantRecord;
 use crate::domain::id::RequestId;
@@ -113,6 +114,16 @@ pub fn decode_ledger_state(value: &[u8]) -> Result<LedgerState, RecordError> {
 /// Encodes the totals of a day.
 pub fn encode_daily_totals(totals: &DailyTotals) -> Vec<u8> {
     write(&DailyTotalsRecord::from(totals))
+}
+
+/// Encodes what happened to credits in a quarter of an hour: the numbers in the order of the fields.
+pub fn encode_credit_flows(flows: &CreditFlows) -> Vec<u8> {
+    write(&flows.numbers())
+}
+
+/// Decodes what `encode_credit_flows` encoded.
+pub fn decode_credit_flows(value: &[u8]) -> Result<CreditFlows, RecordError> {
+    Ok(CreditFlows::from_numbers(serde_json::from_slice(value)?))
 }
 
 /// Decodes what `encode_daily_totals` encoded.

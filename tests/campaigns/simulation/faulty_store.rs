@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 
 use maitred::daemon::commands::charges;
 use maitred::domain::account::Account;
+use maitred::domain::credit_flows::{CreditFlows, QuarterHour};
 use maitred::domain::daily_totals::DailyTotals;
 use maitred::domain::decision::{Decision, ReasonCode};
 use maitred::domain::expected::Expected;
@@ -833,6 +834,14 @@ impl Store for FaultyStore {
         last: NaiveDate,
     ) -> Result<Vec<(NaiveDate, DailyTotals)>, StoreError> {
         self.state().store.daily_totals(first, last)
+    }
+
+    fn credit_flows(
+        &self,
+        first: QuarterHour,
+        last: QuarterHour,
+    ) -> Result<Vec<(QuarterHour, CreditFlows)>, StoreError> {
+        self.state().store.credit_flows(first, last)
     }
 
     fn history(
