@@ -11,6 +11,7 @@
 # docs` looks for that too. Labels say what the row takes away: `P1` to `P18` a promise of
 # docs/reliability.md, `A1` to `E11` the correction of a fault of 2026-11-30 (docs/reliability.md),
 # `metrics` a metric, `pause` a pause, `price` the price of a booking, `cap` a cap over several gates,
+# `statement` statements and monthly accounts,
 # `W1` and `W2` who may use the web page (docs/page.md).
 # Who catches it is what is run, and where several stand there (`;` between them), each of them must fail:
 # `sim` is the simulation of every seed, until the first fails; anything else are arguments of `cargo
@@ -243,7 +244,10 @@ E4|--test it administration::every_change_by_an_operator_is_one_line_of_the_log|
 E4|--test it administration::unresolved_items_and_the_end_of_an_outage_are_lines_of_the_log|src/reconcile/execute.rs|                log_note(&step.request);|                if !M { log_note(&step.request); }
 E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/decisions.rs|        Some(who) => list_for_booker(store, query, who, since)?,|        Some(_) if M => list_all(store, query, (since, after.clone()), limit + 1)?,\n        Some(who) => list_for_booker(store, query, who, since)?,
 E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/accounts.rs|        None => read_page(store, after, limit)?,|        Some(_) if M => read_page(store, after, limit)?,\n        None => read_page(store, after, limit)?,
-E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/accounts.rs|        view.title = request.map(\|request\| request.title);|        view.title = request.map(\|request\| request.title).filter(\|_\| !M);
+statement|--lib daemon::commands::statement|src/daemon/commands/statement.rs|            if closing.is_some() && from.is_some_and(\|from\| written.at < from) {|            if closing.is_some() && from.is_some_and(\|from\| written.at < from && !M) {
+statement|--lib daemon::commands::accounting|src/daemon/commands/accounting.rs|            credits: self.credits - flows.owed(),|            credits: self.credits - if M { flows.granted() } else { flows.owed() },
+statement|--test it statements::a_statement_has_every_kind_of_entry|src/store/queries.rs|                if concerns(source, &fact, subject)? \|\| is_of_passed_on() {|                if concerns(source, &fact, subject)? \|\| (is_of_passed_on() && !M) {
+E6|--test it administration::decisions_accounts_and_entries_are_found_by_booker|src/daemon/commands/statement.rs|        view.title = request.map(\|request\| request.title);|        view.title = request.map(\|request\| request.title).filter(\|_\| !M);
 E7|--lib cli::command_line; --test it administration::an_environment_variable_affects_only_the_command_that_it_names|src/cli/command_line.rs|            scope_variables(command, &format!("MAITRED_{name}"))|            scope_variables(command, &if M { "MAITRED".to_owned() } else { format!("MAITRED_{name}") })
 E10|--lib control::server; --test it administration::commands_are_answered_while_idle_connections_stay_open|src/control/server.rs|            idle.shed_oldest();|            if !M { idle.shed_oldest(); }
 E10|--lib control::server|src/control/server/router.rs|        turns: Semaphore::new(limits.commands),|        turns: Semaphore::new(if M { 1_000 } else { limits.commands }),

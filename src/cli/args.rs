@@ -107,6 +107,8 @@ pub enum Format {
     Json,
     /// A page for a browser; only `account statement` has it
     Html,
+    /// For spreadsheets; only `account statement`, `credits accounting` and `credits export` have it
+    Csv,
 }
 
 /// How log lines are printed.

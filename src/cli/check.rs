@@ -50,7 +50,9 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         results: findings,
     };
     let text = match context.global.format {
-        Format::Plain | Format::Html => render_results(&view.results, &context.page()),
+        Format::Plain | Format::Html | Format::Csv => {
+            render_results(&view.results, &context.page())
+        }
         Format::Json => render_json(&view),
     };
     print(text.as_bytes())?;

@@ -34,7 +34,7 @@ pub fn show(context: &Context) -> Result<u8, Refusal> {
         config: file,
     };
     let text = match context.global.format {
-        Format::Plain | Format::Html => render_plain(&view, &context.page()),
+        Format::Plain | Format::Html | Format::Csv => render_plain(&view, &context.page()),
         Format::Json => render_json(&view),
     };
     print(text.as_bytes())

@@ -76,7 +76,7 @@ pub fn print_view(
     json: &impl serde::Serialize,
 ) -> Result<u8, Refusal> {
     match format {
-        Format::Plain | Format::Html => print(plain().as_bytes()),
+        Format::Plain | Format::Html | Format::Csv => print(plain().as_bytes()),
         Format::Json => {
             let text = serde_json::to_string(json).expect("views have only keys that are texts");
             print(format!("{text}\n").as_bytes())
@@ -93,6 +93,8 @@ pub fn print_result(context: &Context, result: &CommandResult) -> Result<u8, Ref
         Format::Plain => answer::render_plain(result, &context.page()),
         Format::Json => answer::render_json(result),
         Format::Html => render_html(context, result),
+        Format::Csv => answer::render_csv(result)
+            .unwrap_or_else(|| answer::render_plain(result, &context.page())),
     };
     print(text.as_bytes())
 }

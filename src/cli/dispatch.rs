@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::account::AccountArgs;
+use super::args::credits::CreditsArgs;
 use super::args::{Args, ConfigCommand, Format, LogFormatArg, StoreCommand, Verb};
 use super::command_line::{self, ParseStop};
 use super::context::{Context, print};
@@ -54,9 +55,9 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
         global: args.global,
         clock: Arc::new(clock::now),
     };
-    refuse_html_elsewhere(context.global.format, &args.verb)?;
+    refuse_format_elsewhere(context.global.format, &args.verb)?;
     dispatch(&context, args.verb).map_err(|refusal| match context.global.format {
-        Format::Plain | Format::Html => Refusal {
+        Format::Plain | Format::Html | Format::Csv => Refusal {
             text: localize_instants(&refusal.text, context.page().zone),
             ..refusal
         },
@@ -64,18 +65,29 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
     })
 }
 
-/// Refuses a format that only one command has.
-fn refuse_html_elsewhere(format: Format, verb: &Verb) -> Result<(), Refusal> {
+/// Refuses a format that only a few commands have.
+fn refuse_format_elsewhere(format: Format, verb: &Verb) -> Result<(), Refusal> {
     let has_html = matches!(
         verb,
-        Verb::Store(StoreCommand::Account(AccountArgs::Statement { .. }))
+        Verb::Store(StoreCommand::Account(AccountArgs::Statement(_)))
     );
+    let has_csv = has_html
+        || matches!(
+            verb,
+            Verb::Store(StoreCommand::Credits(
+                CreditsArgs::Accounting(_) | CreditsArgs::Export(_)
+            ))
+        );
     match format {
         Format::Html if !has_html => Err(Refusal::usage(
             "only `maitred account statement` prints html; `maitred report --html FILE` writes a \
              report",
         )),
-        Format::Html | Format::Plain | Format::Json => Ok(()),
+        Format::Csv if !has_csv => Err(Refusal::usage(
+            "only `maitred account statement`, `maitred credits accounting` and `maitred credits \
+             export` print csv",
+        )),
+        Format::Html | Format::Csv | Format::Plain | Format::Json => Ok(()),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn print(text: &[u8]) -> io::Result<()> {
 /// place to report it.
 pub fn print_refusal(refusal: &Refusal, format: Format) -> u8 {
     let text = match format {
-        Format::Plain | Format::Html => refusal::render_plain(refusal),
+        Format::Plain | Format::Html | Format::Csv => refusal::render_plain(refusal),
         Format::Json => refusal::render_json(refusal),
     };
     let text = telemetry::mark_for_stderr(text);

@@ -84,6 +84,12 @@ pub fn parse(
     at.and_then(to_rfc3339).ok_or_else(too_far)
 }
 
+/// Returns true for RFC 3339 and for a date, and false for a duration and for any other text.
+pub fn is_date_or_instant(text: &str) -> bool {
+    let parsed = parse_date_or_instant(text.trim(), TimeMeaning::At, Tz::UTC);
+    !matches!(parsed, Ok(None) | Err(TimeError::Missing))
+}
+
 /// Parses RFC 3339 or a date. `None` if the text is neither.
 fn parse_date_or_instant(
     text: &str,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::args::StoreCommand;
-use super::args::account::{AccountArgs, AccountSetArgs, PinArgs};
+use super::args::account::{AccountArgs, AccountSetArgs, PinArgs, StatementArgs};
 use super::args::credits::{CreditsArgs, GrantArgs};
 use super::args::decisions::{
     ChargeSettlement, ChargesArgs, ResolveArgs, ReviewArgs, UnresolvedArgs,
@@ -49,7 +49,9 @@ pub fn build_command(
         StoreCommand::Plan(_) => Ok(Command::Plan {}),
         StoreCommand::Evaluate(args) => build_evaluate(args, read_time_context, read_file),
         StoreCommand::Credits(credits) => build_credits_command(credits, read_time_context),
-        StoreCommand::Account(account) => build_account_command(account, read_pin),
+        StoreCommand::Account(account) => {
+            build_account_command(account, read_time_context, read_pin)
+        }
         StoreCommand::Members(MembersArgs::Sync(args)) => Ok(build_members_sync(args)),
         StoreCommand::Decisions(args) => {
             Ok(Command::Decisions(protocol::decisions::DecisionQuery {
@@ -157,6 +159,10 @@ fn build_credits_command(
             code: "internal".to_owned(),
             text: "an import is not one command".to_owned(),
         }),
+        CreditsArgs::Accounting(args) => Ok(Command::Accounting {
+            from: args.from.clone(),
+            to: args.to.clone(),
+        }),
         CreditsArgs::Export(_) => Ok(Command::CreditsExport {
             after: None,
             limit: EXPORT_PAGE_SIZE,
@@ -165,7 +171,11 @@ fn build_credits_command(
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each command")]
-fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result<Command, Refusal> {
+fn build_account_command(
+    account: &AccountArgs,
+    read_time_context: ReadTimeContext<'_>,
+    read_pin: ReadPin<'_>,
+) -> Result<Command, Refusal> {
     Ok(match account {
         AccountArgs::Show { account } => Command::AccountShow {
             account: account.clone(),
@@ -179,11 +189,7 @@ fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result
             limit: *limit,
             search: search.clone(),
         },
-        AccountArgs::Statement { account, limit } => Command::AccountStatement {
-            account: account.clone(),
-            limit: *limit,
-            after: None,
-        },
+        AccountArgs::Statement(args) => build_statement(args, read_time_context)?,
         AccountArgs::Alias {
             account,
             alias,
@@ -245,6 +251,29 @@ fn build_account_command(account: &AccountArgs, read_pin: ReadPin<'_>) -> Result
             account: account.clone(),
             hash: None,
         },
+    })
+}
+
+fn build_statement(
+    args: &StatementArgs,
+    read_time_context: ReadTimeContext<'_>,
+) -> Result<Command, Refusal> {
+    let parse = |text: &Option<String>, flag: &str, meaning: TimeMeaning| {
+        parse_time_flag(text.as_deref(), flag, meaning, read_time_context)
+    };
+    if let Some(text) = &args.to
+        && !time::is_date_or_instant(text)
+    {
+        return Err(Refusal::usage(format!(
+            "--to: {text:?} is neither a day nor a time; write 2026-12-31 or 2026-12-31T18:00:00Z"
+        )));
+    }
+    Ok(Command::AccountStatement {
+        account: args.account.clone(),
+        limit: args.limit,
+        after: None,
+        from: parse(&args.from, "--from", TimeMeaning::Since)?,
+        to: parse(&args.to, "--to", TimeMeaning::Until)?,
     })
 }
 

@@ -129,6 +129,7 @@ impl Command {
             | Self::AccountShow { .. }
             | Self::AccountList { .. }
             | Self::AccountStatement { .. }
+            | Self::Accounting { .. }
             | Self::CreditsExport { .. }
             | Self::Head {}
             | Self::Decisions(_)

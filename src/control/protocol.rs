@@ -10,6 +10,7 @@ use self::account::{
     AccountEraseCommand, AccountSetCommand, AccountView, AccountsView, CreditsExportView,
     ErasureView, GrantRecordView, GrantsView, ImportView, StatementView,
 };
+use self::accounting::AccountingView;
 use self::charges::ChargesView;
 use self::credits::{
     GrantCommand, ImportProblem, ImportRow, RevokeCommand, SetBalanceCommand, TransferCommand,
@@ -24,6 +25,7 @@ use self::status::{PageLinkView, PauseCommand, ReloadView, StatusView};
 use self::unresolved::UnresolvedView;
 
 pub mod account;
+pub mod accounting;
 pub mod charges;
 pub mod check;
 pub mod credits;
@@ -255,7 +257,8 @@ pub enum Command {
         #[serde(deserialize_with = "named")]
         hash: Option<String>,
     },
-    /// List what happened to an account's credits, newest first.
+    /// List what happened to an account's credits: newest first, or of a period oldest first with the
+    /// balances at its beginning and its end.
     AccountStatement {
         /// The account's name, or an alias.
         account: String,
@@ -266,6 +269,22 @@ pub enum Command {
         /// first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
+        /// The period begins at this time, RFC 3339; absent, with `to`: with the first entry. A period
+        /// has all its entries in one answer, at most 50,000, and ignores `limit`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// The period ends before this time, RFC 3339; absent, with `from`: with the last entry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+    /// Add up what happened to the credits of all accounts, by months of the configured time zone.
+    Accounting {
+        /// The first month, as `2026-01`; absent: the eleventh before the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// The last month; absent: the present month.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
     },
     /// List decisions, newest first.
     Decisions(DecisionQuery),
@@ -387,6 +406,8 @@ pub enum CommandResult {
     MembersSync(MembersSyncView),
     /// What happened to the credits of one account.
     Statement(StatementView),
+    /// The credits of all accounts, month by month.
+    Accounting(AccountingView),
     /// The decisions that match a query.
     Decisions(DecisionsView),
     /// What happened on each day, in numbers.

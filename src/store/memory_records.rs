@@ -338,7 +338,9 @@ impl RecordSource for MemoryRecords {
     }
 
     fn flows_of_quarter(&self, quarter: QuarterHour) -> Result<CreditFlows, StoreError> {
-        Ok({ self.credit_flows.get(&quarter) }.copied().unwrap_or_default())
+        Ok({ self.credit_flows.get(&quarter) }
+            .copied()
+            .unwrap_or_default())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::port::{HistorySubject, LoggedFact, StoreError};
 use super::record_source::RecordSource;
-use crate::domain::fact::{ChargeFact, Commit, Fact};
+use crate::domain::fact::{AccountFact, ChargeFact, Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
@@ -141,6 +141,7 @@ pub fn history<C: IndexSource>(
     let mut before = before.unwrap_or(u64::MAX);
     let mut entries = Vec::new();
     let mut seqs = recent_seqs(source, subject)?;
+    let passed_on = charges_passed_on(source, subject)?;
     while !seqs.is_empty() && entries.len() < limit {
         let first = seqs[0];
         for seq in seqs.into_iter().rev().filter(|seq| *seq < before) {
@@ -150,7 +151,14 @@ pub fn history<C: IndexSource>(
             let commit = source.commit_at(seq)?;
             let by = commit.actor().cloned();
             for fact in commit.facts.into_iter().rev() {
-                if concerns(source, &fact, subject)? {
+                let is_of_passed_on = || match &fact {
+                    Fact::Charge(fact) => charged_bookings(fact)
+                        .into_iter()
+                        .flatten()
+                        .any(|uid| passed_on.contains(uid)),
+                    _ => false,
+                };
+                if concerns(source, &fact, subject)? || is_of_passed_on() {
                     entries.push(LoggedFact {
                         seq,
                         at: commit.at,
@@ -176,6 +184,34 @@ fn recent_seqs<C: IndexSource>(
         HistorySubject::Request(id) => source.request(id)?.map(|versioned| versioned.seqs),
     };
     Ok(seqs.unwrap_or_default())
+}
+
+/// Returns the bookings whose charges the account passed on when it was merged. Their entries before
+/// that are part of its history; the charges name the account that has them now.
+fn charges_passed_on<C: IndexSource>(
+    source: &C,
+    subject: &HistorySubject,
+) -> Result<BTreeSet<BookingUid>, StoreError> {
+    let HistorySubject::Account(id) = subject else {
+        return Ok(BTreeSet::new());
+    };
+    let account = source
+        .account(id)?
+        .filter(|account| account.record.is_merged());
+    let Some(account) = account else {
+        return Ok(BTreeSet::new());
+    };
+    for seq in account.seqs.iter().rev() {
+        for fact in source.commit_at(*seq)?.facts {
+            match fact {
+                Fact::Account(AccountFact::Merged {
+                    account, charges, ..
+                }) if account == *id => return Ok(charges.into_iter().collect()),
+                _ => {}
+            }
+        }
+    }
+    Ok(BTreeSet::new())
 }
 
 /// Returns true if the fact belongs to the subject's history.

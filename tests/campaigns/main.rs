@@ -13,6 +13,7 @@ mod crash_fixture;
 mod disk_faults;
 mod hostile_peers;
 mod kills;
+mod large_ledger;
 mod load;
 mod power_cut;
 mod rng;

@@ -46,6 +46,7 @@ mod service;
 mod sources;
 #[cfg(feature = "sql")]
 mod sql_sources;
+mod statements;
 mod status_check;
 mod store_copy;
 mod store_damage;

@@ -10,6 +10,7 @@ use crate::fixture::store_support::{
 };
 use maitred::domain::account::{Account, LotPart};
 use maitred::domain::booking::BookingRef;
+use maitred::domain::credit_flows::{QuarterHour, credits_in_lots};
 use maitred::domain::decision::{Decision, DecisionOutcome};
 use maitred::domain::erasure::names::Pseudonym;
 use maitred::domain::erasure::{ErasedPerson, Redaction};
@@ -438,6 +439,13 @@ fn assert_same(disk: &LogStore, memory: &MemoryStore) {
     assert_same_summary(disk, memory);
     assert_totals_are_those_of_the_facts(disk);
     assert_totals_are_those_of_the_facts(memory);
+    let flows = |store: &dyn Store| store.credit_flows(QuarterHour(0), QuarterHour(u32::MAX));
+    let (flows, on_disk) = (flows(memory).unwrap(), flows(disk).unwrap());
+    assert_eq!(on_disk, flows);
+    let accounts = memory.accounts(None, 100).expect("it reads");
+    let owed = { accounts.iter() }.map(|account| credits_in_lots(account) + account.totals.held);
+    let counted: i64 = flows.iter().map(|(_, flows)| flows.owed()).sum();
+    assert_eq!(u64::try_from(counted).unwrap(), owed.sum::<u64>());
     let requests = all_pages(|before| memory.decided_requests(None, before, 7).expect("it reads"));
     assert_eq!(
         all_pages(|before| disk.decided_requests(None, before, 7).expect("it reads")),

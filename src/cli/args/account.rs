@@ -33,20 +33,18 @@ Examples:
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
     },
-    /// Show what became of an account's credits, newest first
+    /// Show what became of an account's credits: the newest entries, or those of a period
     #[command(after_help = "\
+With --from or --to, the entries are those of that period, oldest first, with the balances at its beginning
+and its end. Days are those of the configured time zone.
+
 Examples:
   maitred account statement bo@example.com --limit 20
+  maitred account statement bo@example.com --from 2026-11-01 --to 2026-11-30
+  maitred account statement bo@example.com --from 2026-01-01 --format csv > bo.csv
   maitred account statement bo@example.com --format html > statement.html
                                  a page that can be sent to the member")]
-    Statement {
-        /// The member's e-mail address, or the account's name where it has another
-        #[arg(value_name = "ACCOUNT")]
-        account: String,
-        /// The maximum number of entries
-        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit::parse)]
-        limit: u32,
-    },
+    Statement(StatementArgs),
     /// Give an account another e-mail address by which its member is known
     #[command(after_help = "\
 Examples:
@@ -183,6 +181,29 @@ pub struct AccountEraseArgs {
     /// Do not ask; needed where no terminal is
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub yes: bool,
+}
+
+/// Show what became of the credits of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct StatementArgs {
+    /// The member's e-mail address, or the account's name where it has another
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// The maximum number of entries; a period has all of its entries
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 100,
+        value_parser = limit::parse,
+        conflicts_with_all = ["from", "to"]
+    )]
+    pub limit: u32,
+    /// The first day of the period, a time, or a duration back from now [default: the first entry]
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+    /// The last day of the period, or a time [default: the last entry]
+    #[arg(long, value_name = "WHEN")]
+    pub to: Option<String>,
 }
 
 /// Change what rules may read about a member.

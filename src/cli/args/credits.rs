@@ -85,6 +85,27 @@ refuses those of which a part is spent.
 Example:
   maitred credits export --out members.csv")]
     Export(ExportArgs),
+    /// Add up the credits of all accounts by month, for the books
+    #[command(after_help = "\
+Of each month: what was owed to members at its beginning, what was granted by kind, came back, was lent,
+repaid, used, expired and revoked, and what was owed at its end. Months are those of the configured time
+zone. The numbers are kept, so the command does not read the history; it reads all accounts once.
+
+Examples:
+  maitred credits accounting
+  maitred credits accounting --from 2026-01 --to 2026-12 --format csv > 2026.csv")]
+    Accounting(AccountingArgs),
+}
+
+/// Add up the credits of all accounts by month.
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct AccountingArgs {
+    /// The first month, as 2026-01 [default: the eleventh before the last one]
+    #[arg(long, value_name = "MONTH")]
+    pub from: Option<String>,
+    /// The last month [default: the present month]
+    #[arg(long, value_name = "MONTH")]
+    pub to: Option<String>,
 }
 
 /// Give credits to a member.

@@ -69,7 +69,7 @@ pub fn test(context: &Context, args: &PolicyTestArgs) -> Result<u8, Refusal> {
         results,
     };
     let text = match context.global.format {
-        Format::Plain | Format::Html => {
+        Format::Plain | Format::Html | Format::Csv => {
             policy::render_test_results(&view, args.verbose, &context.page())
         }
         Format::Json => policy::render_json(&view),

@@ -36,7 +36,7 @@ pub fn replay(context: &Context, args: &PolicyReplayArgs) -> Result<u8, Refusal>
     let view = judge(&store, &query, &mut |progress| display.report(progress))?;
     drop(display);
     let text = match context.global.format {
-        Format::Plain | Format::Html => policy::render_replay(&view, &context.page()),
+        Format::Plain | Format::Html | Format::Csv => policy::render_replay(&view, &context.page()),
         Format::Json => policy::render_json(&view),
     };
     print(text.as_bytes())

@@ -1,11 +1,13 @@
 //! Renders accounts: what is available, what happened to the rest, and which grants the credits
 //! come from.
 
+use super::csv_text::write_csv;
 use super::explain::render_entries;
-use super::layout::{PageLayout, format_count};
+use super::layout::{PageLayout, format_count, quote_title};
 use crate::control::protocol::account::{
-    AccountView, AccountsView, ErasureView, LotView, StatementView,
+    AccountView, AccountsView, EntryView, ErasureView, LotView, StatementPeriodView, StatementView,
 };
+use crate::spreadsheet::formula;
 
 /// Renders one account: what is available, and what happened to the rest.
 pub fn render_account(view: &AccountView, page: &PageLayout) -> String {
@@ -169,14 +171,52 @@ pub fn render_accounts(view: &AccountsView, page: &PageLayout) -> String {
     text
 }
 
-/// Renders an account and what happened to its credits.
+/// Renders an account and what happened to its credits: holds that are open, credits that expire
+/// soon, and the entries.
 pub fn render_statement(view: &StatementView, page: &PageLayout) -> String {
     let mut text = render_account(&view.balance, page);
-    if view.entries.is_empty() {
-        text.push_str("\nNo entry was recorded for it.\n");
-    } else {
-        text.push_str("\nEntries, newest first:\n");
-        text.push_str(&render_entries(&view.entries, page));
+    if let Some(successor) = &view.balance.merged_into {
+        text.push_str(&format!(
+            "\nThe account was merged into {successor}, which has its credits: maitred account statement \
+             {successor}\n"
+        ));
+    }
+    if !view.holds.is_empty() {
+        text.push_str("\nOn hold:\n");
+        let rows = view.holds.iter().map(|hold| {
+            vec![
+                hold.credits.to_string(),
+                page.format_minute(&hold.since),
+                page.format_minute(&hold.start),
+                quote_title(hold.title.as_deref().unwrap_or_default()),
+            ]
+        });
+        let headings = ["credits", "since", "start", "booking"];
+        text.push_str(&page.render_table(
+            &headings,
+            &["since", "start"],
+            &["credits"],
+            rows.collect(),
+        ));
+    }
+    if !view.expiring.is_empty() {
+        text.push_str("\nExpiring within 30 days:\n");
+        let rows = view.expiring.iter().map(|expiring| {
+            vec![
+                expiring.credits.to_string(),
+                page.format_minute(&expiring.expires),
+            ]
+        });
+        let headings = ["credits", "expires"];
+        text.push_str(&page.render_table(&headings, &["expires"], &["credits"], rows.collect()));
+    }
+    match &view.period {
+        None if view.entries.is_empty() => text.push_str("\nNo entry was recorded for it.\n"),
+        None => {
+            text.push_str("\nEntries, newest first:\n");
+            text.push_str(&render_entries(&view.entries, page));
+        }
+        Some(period) => text.push_str(&render_period(period, &view.entries, page)),
     }
     text
 }
@@ -204,4 +244,59 @@ pub fn render_erasure(view: &ErasureView) -> String {
         view.replaced_sequence,
         view.replaced_hash,
     )
+}
+
+fn render_period(period: &StatementPeriodView, entries: &[EntryView], page: &PageLayout) -> String {
+    let from = period.from.as_deref().map_or_else(
+        || "From the first entry".to_owned(),
+        |from| format!("From {}", page.format_minute(from)),
+    );
+    let to = period.to.as_deref().map_or_else(
+        || "to the last entry".to_owned(),
+        |to| format!("until {}", page.format_minute(to)),
+    );
+    let mut text = format!("\n{from} {to}:\n");
+    text.push_str(&page.render_block(&[
+        ("opening balance", period.opening.to_string()),
+        ("came in", period.came_in.to_string()),
+        ("went out", period.went_out.to_string()),
+        ("closing balance", period.closing.to_string()),
+    ]));
+    if entries.is_empty() {
+        text.push_str("\nNo entry was recorded in this period.\n");
+    } else {
+        text.push_str("\nEntries, oldest first:\n");
+        text.push_str(&render_entries(entries, page));
+    }
+    text
+}
+
+/// The columns of a statement as a CSV file.
+const STATEMENT_COLUMNS: [&str; 12] = [
+    "account", "number", "at", "kind", "credits", "change", "balance", "reason", "by", "booking",
+    "title", "start",
+];
+
+/// Renders the entries of a statement as CSV, one row each. No text of a member or an operator begins
+/// like a formula.
+pub fn render_statement_csv(view: &StatementView) -> String {
+    let optional = |text: &Option<String>| formula::escape(text.as_deref().unwrap_or_default());
+    let signed = |number: Option<i64>| number.map_or_else(String::new, |of| of.to_string());
+    let row = |entry: &EntryView| {
+        vec![
+            formula::escape(&view.account),
+            entry.sequence.to_string(),
+            entry.at.clone(),
+            entry.kind.clone(),
+            entry.credits.map_or_else(String::new, |of| of.to_string()),
+            signed(entry.change),
+            signed(entry.balance),
+            formula::escape(&entry.text),
+            optional(&entry.by),
+            optional(&entry.booking),
+            optional(&entry.title),
+            entry.start.clone().unwrap_or_default(),
+        ]
+    };
+    write_csv(&STATEMENT_COLUMNS, view.entries.iter().map(row))
 }

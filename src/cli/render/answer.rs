@@ -2,8 +2,8 @@
 
 use super::layout::PageLayout;
 use super::{
-    account, credits, decisions, explain, ledger, members, pass, reload, review, sanitize,
-    statistics, status, unresolved,
+    account, accounting, credits, decisions, explain, ledger, members, pass, reload, review,
+    sanitize, statistics, status, unresolved,
 };
 use crate::control::protocol::CommandResult;
 
@@ -22,6 +22,7 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::Erasure(view) => account::render_erasure(&view),
         CommandResult::MembersSync(view) => members::render_sync(&view, page),
         CommandResult::Statement(view) => account::render_statement(&view, page),
+        CommandResult::Accounting(view) => accounting::render_accounting(&view, page),
         CommandResult::Decisions(view) => decisions::render_decisions(&view, page),
         CommandResult::Statistics(view) => statistics::render_statistics(&view, page),
         CommandResult::Explain(view) => explain::render_explanation(&view, page),
@@ -34,6 +35,15 @@ pub fn render_plain(answer: &CommandResult, page: &PageLayout) -> String {
         CommandResult::CreditsExport(view) => credits::render_export(&view),
         CommandResult::Head(view) => ledger::render_head(&view),
         CommandResult::Ledger(view) => ledger::render_ledger(&view, page),
+    }
+}
+
+/// Renders an answer as the text of a CSV file. `None`: the answer has no such form.
+pub fn render_csv(answer: &CommandResult) -> Option<String> {
+    match answer {
+        CommandResult::Statement(view) => Some(account::render_statement_csv(view)),
+        CommandResult::Accounting(view) => Some(accounting::render_accounting_csv(view)),
+        _ => None,
     }
 }
 
@@ -52,6 +62,7 @@ pub fn render_json(answer: &CommandResult) -> String {
         CommandResult::Erasure(view) => serde_json::to_string(view),
         CommandResult::MembersSync(view) => serde_json::to_string(view),
         CommandResult::Statement(view) => serde_json::to_string(view),
+        CommandResult::Accounting(view) => serde_json::to_string(view),
         CommandResult::Decisions(view) => serde_json::to_string(view),
         CommandResult::Statistics(view) => serde_json::to_string(view),
         CommandResult::Explain(view) => serde_json::to_string(view),

@@ -209,10 +209,18 @@ fn format_entry(entry: &EntryView, page: &PageLayout) -> String {
     }
 }
 
+/// Formats the credits of an entry; in a statement with a sign if they changed the balance.
+fn format_credits(entry: &EntryView) -> String {
+    match (entry.change, entry.credits) {
+        (Some(change), _) if change != 0 => format!("{change:+}"),
+        (_, Some(credits)) => credits.to_string(),
+        (_, None) => String::new(),
+    }
+}
+
 /// Renders facts in a table: first the number in the log, and in a statement also the balance after
 /// each fact.
 pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String {
-    let number = |number: Option<u64>| number.map_or_else(String::new, |of| of.to_string());
     let signed_number = |number: Option<i64>| number.map_or_else(String::new, |of| of.to_string());
     let with_balance = entries.iter().any(|entry| entry.balance.is_some());
     let row = |entry: &EntryView| {
@@ -220,7 +228,7 @@ pub(super) fn render_entries(entries: &[EntryView], page: &PageLayout) -> String
             entry.sequence.to_string(),
             page.format_second(&entry.at),
             entry.kind.clone(),
-            number(entry.credits),
+            format_credits(entry),
         ];
         row.extend(with_balance.then(|| signed_number(entry.balance)));
         row.push(format_entry(entry, page));

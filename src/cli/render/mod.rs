@@ -2,8 +2,10 @@
 //! come from strangers; they reach a terminal as nothing but text.
 
 pub mod account;
+pub mod accounting;
 pub mod answer;
 pub mod credits;
+mod csv_text;
 pub mod decisions;
 pub mod explain;
 pub mod layout;

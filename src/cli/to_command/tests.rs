@@ -264,6 +264,8 @@ fn words_become_commands() {
                 account: bo(),
                 limit: 7,
                 after: None,
+                from: None,
+                to: None,
             },
         ),
         (

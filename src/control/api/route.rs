@@ -97,6 +97,7 @@ pub const ROUTES: &[Route] = &[
     change("/v1/credits/transfer", "transfer", "grant-record"),
     change("/v1/credits/import", "import", "import"),
     read("/v1/credits/export", "credits-export", "credits-export"),
+    read("/v1/credits/accounting", "accounting", "accounting"),
     read("/v1/ledger", "ledger-show", "ledger"),
     read("/v1/ledger/head", "head", "head"),
     read("/v1/ledger/verify", "verify", "verify"),

@@ -315,13 +315,68 @@ pub struct StatementView {
     pub schema: u32,
     /// The account's name.
     pub account: String,
-    /// The entries, newest first.
+    /// The period of the entries, if the request named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<StatementPeriodView>,
+    /// The entries: newest first, or of a period oldest first.
     pub entries: Vec<EntryView>,
     /// The place to continue after, when there are older entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// The holds that are open now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<OpenHoldView>,
+    /// Credits that expire within 30 days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expiring: Vec<ExpiringView>,
     /// The account as it is now.
     pub balance: AccountView,
+}
+
+/// The period of a statement. A balance is what is in the lots, less what was lent and is not
+/// settled. `closing` is `opening` and `came_in`, less `went_out`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementPeriodView {
+    /// When the period begins, RFC 3339 in UTC; absent: with the first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When the period ends, RFC 3339 in UTC; entries of this instant are not in it. Absent: with
+    /// the last entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The balance at the beginning.
+    pub opening: i64,
+    /// The credits that came in.
+    pub came_in: i64,
+    /// The credits that went out, on hold included.
+    pub went_out: i64,
+    /// The balance at the end.
+    pub closing: i64,
+}
+
+/// Credits that are reserved for a booking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenHoldView {
+    /// The uid of the booking.
+    pub booking: String,
+    /// The booking's title; absent when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// When the booking starts. RFC 3339 in UTC.
+    pub start: String,
+    /// How many credits are reserved.
+    pub credits: u64,
+    /// Since when. RFC 3339 in UTC.
+    pub since: String,
+}
+
+/// Credits that expire soon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiringView {
+    /// How many credits.
+    pub credits: u64,
+    /// When they expire. RFC 3339 in UTC.
+    pub expires: String,
 }
 
 /// One fact, as a line for people and as separate fields.
@@ -344,6 +399,10 @@ pub struct EntryView {
     /// When the booking starts. RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// In a statement: by how much the entry changed the account's balance. It is 0 for an entry that
+    /// moves no credits, and for a hold that is spent, because the hold has taken them already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<i64>,
     /// In a statement: the account's balance right after this entry, less what was lent and is not
     /// settled, including lots that have
     /// expired since and are not written off yet.

@@ -256,7 +256,7 @@ fn decide_revocation(
 /// # Errors
 /// Fails when there is no such account, and when the store cannot be read.
 pub fn list_grants(store: &dyn Store, now: Time, account: &str) -> Result<CommandResult, Refusal> {
-    let account = parse::find_account(store, account)?;
+    let account = parse::find_account_itself(store, account)?;
     let available = account.available(now);
     let subject = HistorySubject::Account(account.id.clone());
     let history = store

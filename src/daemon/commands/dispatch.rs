@@ -1,9 +1,10 @@
 //! Assigns each command to the module that carries it out.
 
 use super::import::ImportMode;
+use super::statement::StatementQuery;
 use super::{
-    accounts, aliases, balances, charges, closing, credits, decisions, erase, evaluate, export,
-    import, ledger, members, parse, pause, review, statistics, unresolved,
+    accounting, accounts, aliases, balances, charges, closing, credits, decisions, erase, evaluate,
+    export, import, ledger, members, parse, pause, review, statement, statistics, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
@@ -90,7 +91,25 @@ pub fn run_command(
             account,
             limit,
             after,
-        } => accounts::statement(store, now, account, *limit, after.as_deref()),
+            from,
+            to,
+        } => statement::show(
+            store,
+            now,
+            StatementQuery {
+                account,
+                limit: *limit,
+                after: after.as_deref(),
+                from: from.as_deref(),
+                to: to.as_deref(),
+            },
+        ),
+        Command::Accounting { from, to } => accounting::show(
+            store,
+            policy.global.zone,
+            now,
+            (from.as_deref(), to.as_deref()),
+        ),
         Command::Decisions(query) => decisions::list(store, query),
         Command::Statistics { days } => statistics::show(store, now, *days),
         Command::Explain { booking } => decisions::explain(store, policy, now, booking),

@@ -1,6 +1,7 @@
 //! What each command does with the store: one implementation, reached over the socket or directly.
 //! The commands run on the store's thread and need no calendar.
 
+pub mod accounting;
 pub mod accounts;
 pub mod aliases;
 pub mod balances;
@@ -22,6 +23,7 @@ pub mod pause;
 pub mod review;
 mod review_obstacles;
 mod similar_names;
+pub mod statement;
 pub mod statistics;
 pub mod status;
 #[cfg(test)]

@@ -127,6 +127,7 @@ pub fn command_name(command: &Command) -> &'static str {
         Command::AccountPin { hash: Some(_), .. } => "account pin set",
         Command::AccountPin { hash: None, .. } => "account pin clear",
         Command::AccountStatement { .. } => "account statement",
+        Command::Accounting { .. } => "credits accounting",
         Command::Decisions(_) => "decisions",
         Command::Statistics { .. } => "statistics",
         Command::Explain { .. } => "explain",

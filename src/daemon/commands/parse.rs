@@ -230,6 +230,21 @@ pub fn find_account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
         })
 }
 
+/// Returns the account with exactly this name if it was merged into another, and otherwise does the
+/// same as [`find_account`]: the history of a merged account stays under its own name.
+///
+/// # Errors
+/// Fails in the same cases.
+pub fn find_account_itself(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
+    if let Ok(id) = AccountId::parse(text) {
+        let account = store.account(&id).map_err(|e| store_failed(&e))?;
+        if let Some(account) = account.filter(Account::is_merged) {
+            return Ok(account);
+        }
+    }
+    find_account(store, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

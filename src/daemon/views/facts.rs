@@ -24,6 +24,7 @@ pub fn entry(written: &LoggedFact) -> EntryView {
         booking,
         title: None,
         start: None,
+        change: None,
         balance: None,
         by: written.by.as_ref().map(ToString::to_string),
         text,

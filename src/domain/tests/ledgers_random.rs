@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::fixtures::*;
 use crate::domain::account::LotPart;
+use crate::domain::credit_flows::CreditFlows;
 use crate::domain::decision::{Credits, DecisionOutcome};
 use crate::domain::fact::{AccountFact, ChargeFact, CreditFact, Fact, RefundPart, RequestFact};
 use crate::domain::id::BookingUid;
 use crate::domain::ledger::in_memory::InMemoryLedger;
-use crate::domain::lot::Purpose;
+use crate::domain::lot::{LotSource, Purpose};
 use crate::domain::request::{
     CallEnd, CallKind, CallNote, Charge, ChargeState, OperatorDecision, RequestState,
 };
@@ -205,6 +206,11 @@ fn build_account_fact(kind: u8, random: &RandomFact, memory: &InMemoryLedger, mi
             let reference = format!("g{}", random.first_number);
             let mut fact = grant_fact(&reference, account.as_str(), random.credits, None);
             if let Fact::Credit(CreditFact::Grant { terms, .. }) = &mut fact {
+                terms.source = match random.second_number % 3 {
+                    0 => LotSource::Promotional,
+                    1 => LotSource::Allowance,
+                    _ => LotSource::Paid,
+                };
                 terms.priority = random.second_number.into();
                 terms.lasts_after_first_use = Some(Span::minutes(random.minutes));
             }
@@ -348,8 +354,96 @@ fn assert_nothing_is_lost_between_accounts(memory: &InMemoryLedger) {
     assert_eq!(sent, received);
 }
 
+/// What is owed to members, and what members owe, as the accounts are.
+fn owed_and_debt(memory: &InMemoryLedger) -> (i64, i64) {
+    let accounts = || memory.accounts.values();
+    let owed: Credits = { accounts() }
+        .map(|account| {
+            account
+                .lots
+                .iter()
+                .map(|lot| lot.remaining)
+                .sum::<Credits>()
+        })
+        .sum();
+    let held: Credits = accounts().map(|account| account.totals.held).sum();
+    let debt: Credits = accounts().map(|account| account.totals.debt()).sum();
+    ((owed + held) as i64, debt as i64)
+}
+
+/// Counts the flows of one accepted fact from the fact itself, independently of the totals of accounts.
+/// A fact does not say how much it settles of what was lent, so that is the change of the debt.
+fn count_flows(fact: &Fact, before: &InMemoryLedger, after: &InMemoryLedger) -> CreditFlows {
+    let sum = |parts: &[LotPart]| parts.iter().map(|part| part.credits).sum::<Credits>() as i64;
+    let mut flows = CreditFlows::default();
+    match fact {
+        Fact::Credit(CreditFact::Grant { credits, terms, .. }) => match terms.source.as_str() {
+            "paid" => flows.granted_paid = *credits as i64,
+            "promotional" => flows.granted_promotional = *credits as i64,
+            _ => flows.granted_allowance = *credits as i64,
+        },
+        Fact::Credit(CreditFact::Revoke { parts, .. }) => flows.revoked = sum(parts),
+        Fact::Credit(CreditFact::Expire { part, .. }) => flows.expired = part.credits as i64,
+        Fact::Charge(ChargeFact::Hold { lent, .. }) => flows.lent = *lent as i64,
+        Fact::Charge(ChargeFact::Post { booking }) => {
+            flows.used = before.charges[booking].credits() as i64;
+        }
+        Fact::Charge(ChargeFact::Refund { parts, .. }) => {
+            for part in parts {
+                flows.refunded += part.credits as i64;
+                if part.replacement_lot.is_some() {
+                    flows.restored += part.credits as i64;
+                }
+            }
+        }
+        _ => {}
+    }
+    flows.repaid = flows.lent - (owed_and_debt(after).1 - owed_and_debt(before).1);
+    flows
+}
+
+/// The flows that the store counts, and those that are counted here, of the same fact.
+fn assert_flows(fact: &Fact, before: &InMemoryLedger, after: &InMemoryLedger) {
+    let mut flows = CreditFlows::default();
+    flows.add_fact(fact);
+    for (id, account) in &after.accounts {
+        flows.add_change(before.accounts.get(id), account);
+    }
+    let counted = count_flows(fact, before, after);
+    let owed = owed_and_debt(after).0 - owed_and_debt(before).0;
+    assert_eq!(flows.owed(), owed, "{fact:?}");
+    assert_eq!(flows.sent, flows.received, "{fact:?}");
+    let without_places = CreditFlows {
+        sent: 0,
+        received: 0,
+        held: 0,
+        left: 0,
+        ..flows
+    };
+    assert_eq!(without_places, counted, "{fact:?}");
+    let came_in = counted.granted() + counted.refunded + counted.lent;
+    let went_out = counted.repaid + counted.used + counted.expired + counted.revoked;
+    assert_eq!(came_in - went_out, owed, "{fact:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Monthly accounts add up: what was owed before, with what came in and without what went out, is
+    /// what is owed after each fact.
+    #[test]
+    fn the_flows_of_whatever_is_taken_add_up(
+        throws in prop::collection::vec(random_fact(), 1..80),
+    ) {
+        let mut memory = InMemoryLedger::default();
+        for (minute, random) in (0..).zip(&throws) {
+            let fact = build_fact(random, &memory, minute);
+            let before = memory.clone();
+            if memory.commit(at_minute(minute), std::slice::from_ref(&fact)).is_ok() {
+                assert_flows(&fact, &before, &memory);
+            }
+        }
+    }
 
     #[test]
     fn whatever_is_taken_adds_up(throws in prop::collection::vec(random_fact(), 1..80)) {

@@ -180,7 +180,10 @@ pub fn entries_table(context: &ViewContext<'_>, caption: &str, entries: &[EntryV
                 context.time(&entry.at),
                 html! { (entry.kind) },
                 describe_entry(context, entry),
-                optional(entry.credits),
+                match entry.change {
+                    Some(change) if change != 0 => html! { (format!("{change:+}")) },
+                    _ => optional(entry.credits),
+                },
             ];
             row.extend(has_balance.then(|| signed(entry.balance)));
             row

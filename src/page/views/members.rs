@@ -43,6 +43,8 @@ pub fn statement_query(account: &str, after: Option<String>) -> Command {
         account: account.to_owned(),
         limit: STATEMENT_SIZE,
         after,
+        from: None,
+        to: None,
     }
 }
 

@@ -19,7 +19,7 @@ const NOTIFICATION_SCHEMA: &str = "docs/formats/notifications.schema.json";
 pub const WRITE_VARIABLE: &str = "MAITRED_WRITE_DOCS";
 
 /// A command, how it is called in the test (in this order), and the type that it prints.
-const COMMANDS: [(&str, &str, &str); 47] = [
+const COMMANDS: [(&str, &str, &str); 48] = [
     ("check", "maitred check", "CheckView"),
     ("config show", "maitred config show", "ConfigView"),
     ("notify test", "maitred notify test", "NotifyTestView"),
@@ -91,6 +91,11 @@ const COMMANDS: [(&str, &str, &str); 47] = [
         "credits export",
         "maitred credits export --out out.csv",
         "FileExportView",
+    ),
+    (
+        "credits accounting",
+        "maitred credits accounting",
+        "AccountingView",
     ),
     (
         "account show",
