@@ -20,7 +20,7 @@ use super::reader::TomlTable;
 use super::reader::toml_value::TomlValue;
 use super::value;
 use super::value_type::{
-    DurationRange, FLAG, FieldAt, NumberRange, Optional, SecretFile, SpecialType,
+    DurationRange, FLAG, FieldAt, FilePath, NumberRange, Optional, SecretFile, SpecialType,
 };
 use crate::domain::decision::Credits;
 use crate::domain::notification::kind::NotificationKind;
@@ -66,7 +66,7 @@ pub(super) struct NotifyDraft {
 
 pub(super) const SECTION: Section<NotifyDraft> = Section {
     path: "notify[]",
-    doc: "A system that receives notifications: a command, an HTTP endpoint, or mailboxes; see \
+    doc: "A system that receives notifications: a command, an HTTP endpoint, a file, or mailboxes; see \
         docs/notifications.md.",
     keys: &[KEYS, TRANSPORT_KEYS, TERM_KEYS],
     renamed: &[],
@@ -95,7 +95,9 @@ const KEYS: &[KeyRow<NotifyDraft>] = &[
         affects: Operation,
         doc: "What the target receives. For operators: review-needed, review-waiting, \
             unmanaged-booking, revived-booking, unresolved-booking, passes-failing, key-refused, \
-            store-trouble, clock-wrong. For members: low-balance, credits-expiring, decision.",
+            store-trouble, clock-wrong. For members: low-balance, credits-expiring, decision. Facts \
+            for your own systems, in a target of their own: confirmed, declined, charged, moved, \
+            refunded, granted, expired.",
         field: &FieldAt(
             |draft: &mut NotifyDraft| &mut draft.kinds,
             Optional(SpecialType {
@@ -119,7 +121,7 @@ const TRANSPORT_KEYS: &[KeyRow<NotifyDraft>] = &[
         affects: Operation,
         doc: "A program and its arguments. It reads the notification as JSON from standard input, \
             and ends with 0 if it accepts the notification. Or, instead of a command, a url, a \
-            url-file or a mail-server.",
+            url-file, a file or a mail-server.",
         field: &FieldAt(
             |draft: &mut NotifyDraft| &mut draft.transport.command,
             Optional(SpecialType {
@@ -164,6 +166,18 @@ const TRANSPORT_KEYS: &[KeyRow<NotifyDraft>] = &[
         field: &FieldAt(
             |draft: &mut NotifyDraft| &mut draft.transport.key_file,
             secret_file("/etc/maitred/hook-key"),
+        ),
+    },
+    KeyRow {
+        name: "file",
+        value: Alternative("\"/var/lib/maitred/facts.jsonl\""),
+        affects: Operation,
+        doc: "The file to which each notification is appended as one line of JSON. The line is on \
+            the disk before the next one is written. The file may be renamed at any time; the next \
+            line begins a new one.",
+        field: &FieldAt(
+            |draft: &mut NotifyDraft| &mut draft.transport.file,
+            Optional(FilePath("/var/lib/maitred/facts.jsonl")),
         ),
     },
     KeyRow {
@@ -252,7 +266,7 @@ const TERM_KEYS: &[KeyRow<NotifyDraft>] = &[
         value: Default("\"1day\""),
         affects: Operation,
         doc: "How long a notification that cannot be delivered is sent again. After that it is \
-            dropped, which `maitred status` shows.",
+            dropped, which `maitred status` shows. Facts for your own systems are never dropped.",
         field: &FieldAt(
             |draft: &mut NotifyDraft| &mut draft.give_up_after,
             DurationRange(GIVE_UP_AFTER),

@@ -32,7 +32,7 @@ const MAX_TEXT: usize = 2_000;
 const MAX_ADDRESSES: usize = 20;
 
 /// The ways to reach a target, of which one has to be given.
-const TRANSPORTS: [&str; 4] = ["command", "url", "url-file", "mail-server"];
+const TRANSPORTS: [&str; 5] = ["command", "url", "url-file", "file", "mail-server"];
 
 /// How a target is reached, while its keys are read.
 #[derive(Clone)]
@@ -41,6 +41,7 @@ pub(super) struct TransportDraft {
     pub(super) url: Option<String>,
     pub(super) url_file: Option<SecretPath>,
     pub(super) key_file: Option<SecretPath>,
+    pub(super) file: Option<PathBuf>,
     pub(super) mail_server: Option<String>,
     pub(super) mail_user: Option<String>,
     pub(super) password_file: Option<SecretPath>,
@@ -54,6 +55,7 @@ impl TransportDraft {
         url: None,
         url_file: None,
         key_file: None,
+        file: None,
         mail_server: None,
         mail_user: None,
         password_file: None,
@@ -73,6 +75,7 @@ impl TransportDraft {
                 }
                 draft.key_file = key_file;
             }
+            NotifyTransport::File { path } => draft.file = Some(path),
             NotifyTransport::Mail(mail) => {
                 draft.mail_server = Some(mail.server);
                 draft.mail_user = mail.user;
@@ -88,6 +91,9 @@ impl TransportDraft {
     pub(super) fn to_transport(&self) -> Option<NotifyTransport> {
         if let Some((program, args)) = self.command.clone() {
             return Some(NotifyTransport::Command { program, args });
+        }
+        if let Some(path) = self.file.clone() {
+            return Some(NotifyTransport::File { path });
         }
         let url = match (self.url.clone(), self.url_file.clone()) {
             (Some(url), _) => Some(PostUrl::Plain(url)),
@@ -270,11 +276,12 @@ pub(super) fn check_transport(
             [] => "this target cannot be reached".to_owned(),
             _ => format!("this target has {}", given.join(" and ")),
         };
-        let help = "give exactly one of command, url, url-file and mail-server";
+        let help = "give exactly one of command, url, url-file, file and mail-server";
         report.error(table.path(), problem, help);
         return;
     };
     check_belonging(table, transport, report);
+    check_facts(table, transport, kinds, report);
     match transport {
         "url" if !has(table, "key-file") => {
             let problem = "the requests would not be signed".to_owned();
@@ -283,6 +290,36 @@ pub(super) fn check_transport(
         }
         "mail-server" => check_mail(table, kinds, report),
         _ => {}
+    }
+}
+
+/// Facts for the operator's own systems are never dropped, and each waits for the one before. A
+/// target that receives them receives nothing else, so that nothing else has to wait.
+fn check_facts(
+    table: &TomlTable<'_>,
+    transport: &str,
+    kinds: Option<&BTreeSet<NotificationKind>>,
+    report: &mut DiagnosticCollector<'_>,
+) {
+    let is_fact = |kind: &&NotificationKind| kind.audience() == Audience::System;
+    let Some(kinds) = kinds else { return };
+    let Some(fact) = kinds.iter().find(is_fact) else {
+        return;
+    };
+    if let Some(other) = kinds.iter().find(|kind| !is_fact(kind)) {
+        let problem = format!("{fact} is a fact for your own systems, and {other} is not");
+        let help = "give these kinds a target each: facts are never dropped, and each waits for the \
+                    one before";
+        report.error(table.path(), problem, help);
+    }
+    if transport == "mail-server" {
+        let problem = format!("{fact} is a fact for your own systems, and no mail");
+        let help = "use a command, a url or a file; the kind decision mails members";
+        report.error(table.path(), problem, help);
+    }
+    if let Some(item) = table.peek("give-up-after") {
+        let problem = "facts are never dropped".to_owned();
+        report.error(&item.path, problem, "leave `give-up-after` out");
     }
 }
 

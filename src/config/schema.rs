@@ -104,7 +104,7 @@ pub fn printable_settings(config: &Config) -> Vec<Setting> {
     config.dead_man.url_file.iter_mut().for_each(show_existing);
     for target in &mut config.notify {
         match &mut target.transport {
-            NotifyTransport::Command { .. } => {}
+            NotifyTransport::Command { .. } | NotifyTransport::File { .. } => {}
             NotifyTransport::Post { url, key_file } => {
                 key_file.iter_mut().for_each(show_existing);
                 if let PostUrl::InFile(file) = url {

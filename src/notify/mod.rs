@@ -8,6 +8,7 @@
 
 pub mod dead_man;
 pub mod event_id;
+mod json_lines;
 mod mail;
 mod post;
 pub mod target;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::json_lines;
 use super::mail::{MailServer, MailSetupError};
 use super::post::PostEndpoint;
 use super::view::NotificationView;
@@ -44,6 +45,7 @@ pub struct OpenedTarget {
 enum OpenedTransport {
     Command { program: PathBuf, args: Vec<String> },
     Post(PostEndpoint),
+    File(PathBuf),
     Mail(Box<MailServer>),
 }
 
@@ -88,6 +90,15 @@ impl OpenedTarget {
             OpenedTransport::Post(endpoint) => {
                 endpoint.post(&view.id, to_json(view), now, timeout).await
             }
+            OpenedTransport::File(path) => {
+                let (path, line) = (path.clone(), to_json(view));
+                let write = tokio::task::spawn_blocking(move || json_lines::append(&path, &line));
+                match tokio::time::timeout(timeout, write).await {
+                    Ok(Ok(written)) => written,
+                    Ok(Err(_panicked)) => Err("writing to the file failed".to_owned()),
+                    Err(_elapsed) => Err(format!("the disk did not answer within {timeout:?}")),
+                }
+            }
             OpenedTransport::Mail(server) => {
                 match tokio::time::timeout(timeout, server.send(view)).await {
                     Ok(sent) => sent,
@@ -107,6 +118,7 @@ fn open_transport(settings: &NotifyTarget) -> Result<OpenedTransport, NotifyFlaw
         NotifyTransport::Post { url, key_file } => {
             OpenedTransport::Post(PostEndpoint::open(url, key_file.as_ref())?)
         }
+        NotifyTransport::File { path } => OpenedTransport::File(path.clone()),
         NotifyTransport::Mail(mail) => {
             OpenedTransport::Mail(Box::new(MailServer::open(mail, settings.timeout)?))
         }

@@ -3,11 +3,13 @@
 
 use chrono_tz::Tz;
 
+use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::messages::{format_credits, is_invisible, truncate_server_text};
 use crate::domain::notification::event::{
     BookerAnswer, Condition, ListedBooking, NotificationContent, RequestSummary,
 };
 use crate::domain::notification::kind::NotificationKind;
+use crate::domain::notification::recorded::RecordedFact;
 use crate::domain::time::Time;
 
 /// Returns the subject.
@@ -24,6 +26,7 @@ pub(super) fn subject(content: &NotificationContent) -> String {
             BookerAnswer::Declined => "Your booking request was declined",
             BookerAnswer::Cancelled => "Your booking was cancelled",
         },
+        NotificationContent::Recorded(fact) => return format!("maitred: {}", fact.kind),
         NotificationContent::Test => "maitred: a test",
     };
     text.to_owned()
@@ -43,6 +46,13 @@ fn condition_subject(kind: NotificationKind) -> &'static str {
         | NotificationKind::LowBalance
         | NotificationKind::CreditsExpiring
         | NotificationKind::Decision
+        | NotificationKind::Confirmed
+        | NotificationKind::Declined
+        | NotificationKind::Charged
+        | NotificationKind::Moved
+        | NotificationKind::Refunded
+        | NotificationKind::Granted
+        | NotificationKind::Expired
         | NotificationKind::Test => "maitred: passes fail",
     }
 }
@@ -84,9 +94,40 @@ pub(super) fn body(content: &NotificationContent, include_people: bool, zone: Tz
             booker_text,
             ..
         } => decision_text(request, *answer, booker_text.as_deref(), zone),
+        NotificationContent::Recorded(fact) => recorded_text(fact, zone),
         NotificationContent::Test => {
             "This is a test of the notifications of maitred. Nothing has happened.".to_owned()
         }
+    }
+}
+
+/// Returns a text that names no one but the account.
+fn recorded_text(fact: &RecordedFact, zone: Tz) -> String {
+    let credits = format_credits(fact.credits.unwrap_or_default());
+    let account = fact
+        .account
+        .as_ref()
+        .map_or("no account", AccountId::as_str);
+    let booking = fact.booking.as_ref().map_or("", BookingUid::as_str);
+    match fact.kind {
+        NotificationKind::Confirmed => format!("Request {booking} of {account} was confirmed."),
+        NotificationKind::Declined => format!("Request {booking} of {account} was declined."),
+        NotificationKind::Charged => format!("{account} paid {credits} for booking {booking}."),
+        NotificationKind::Moved => format!(
+            "Booking {} has the charge of booking {booking} of {account} from now on.",
+            fact.moved_to.as_ref().map_or("", BookingUid::as_str)
+        ),
+        NotificationKind::Refunded => {
+            format!("{credits} of booking {booking} went back to {account}.")
+        }
+        NotificationKind::Granted => match fact.expires {
+            Some(expires) => format!(
+                "{account} was given {credits}, until {}.",
+                local(expires, zone)
+            ),
+            None => format!("{account} was given {credits}."),
+        },
+        _ => format!("{credits} of {account} expired."),
     }
 }
 
@@ -136,6 +177,13 @@ fn condition_text(condition: &Condition, zone: Tz) -> String {
             | NotificationKind::LowBalance
             | NotificationKind::CreditsExpiring
             | NotificationKind::Decision
+            | NotificationKind::Confirmed
+            | NotificationKind::Declined
+            | NotificationKind::Charged
+            | NotificationKind::Moved
+            | NotificationKind::Refunded
+            | NotificationKind::Granted
+            | NotificationKind::Expired
             | NotificationKind::Test => "Passes fail",
         },
         local(condition.since, zone),

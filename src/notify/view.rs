@@ -8,6 +8,7 @@ use super::text;
 use crate::domain::notification::event::{
     Condition, ListedBooking, Member, Notification, NotificationContent, RequestSummary,
 };
+use crate::domain::notification::recorded::RecordedFact;
 use crate::domain::time::{Time, format_instant};
 
 /// The version of the shape.
@@ -33,9 +34,10 @@ pub struct NotificationView {
     pub id: String,
     /// `review-needed`, `review-waiting`, `unmanaged-booking`, `revived-booking`,
     /// `unresolved-booking`, `passes-failing`, `key-refused`, `store-trouble`, `clock-wrong`,
-    /// `low-balance`, `credits-expiring`, `decision`, or `test`.
+    /// `low-balance`, `credits-expiring`, `decision`, `confirmed`, `declined`, `charged`, `moved`,
+    /// `refunded`, `granted`, `expired`, or `test`.
     pub kind: String,
-    /// Who it is for: `operator` or `member`.
+    /// Who it is for: `operator`, `member` or `system`.
     pub audience: String,
     /// When it happened or became due. RFC 3339 in UTC.
     pub at: String,
@@ -49,6 +51,9 @@ pub struct NotificationView {
     /// The booking on the unresolved list that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booking: Option<NotifiedBookingView>,
+    /// What was recorded, in a fact for the operator's own systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<RecordedFactView>,
     /// The member whom it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<NotifiedMemberView>,
@@ -120,6 +125,38 @@ pub struct NotifiedBookingView {
     pub account: Option<String>,
 }
 
+/// What was recorded in the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedFactView {
+    /// The number of the commit. A later fact has the same or a higher one.
+    pub commit: u64,
+    /// The account whose credits or request it is; absent if the booker has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The uid of the booking; of a request, of its first one; of `moved`, of the booking that paid so
+    /// far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booking: Option<String>,
+    /// The uid of the booking that has the charge from now on, in `moved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+    /// When that booking starts. RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// The credits that were charged, came back, were given, or expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<u64>,
+    /// The name of the grant, in `granted` and `expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// From when on the credits of a grant count as expired; absent: never. RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// Why, for people; only with `include-people`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// The member whom a notification is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifiedMemberView {
@@ -188,6 +225,11 @@ fn add_content(view: &mut NotificationView, content: &NotificationContent, inclu
             view.decision = Some(answer.as_str().to_owned());
             view.booker_message.clone_from(booker_text);
         }
+        NotificationContent::Recorded(fact) => {
+            let request = fact.request.as_deref();
+            view.request = request.map(|request| operator_request(request, include_people));
+            view.fact = Some(fact_view(fact, include_people));
+        }
         NotificationContent::Test => {}
     }
 }
@@ -216,6 +258,20 @@ fn booking_view(listed: &ListedBooking, include_people: bool) -> NotifiedBooking
         code: listed.code.as_str().to_owned(),
         detail: include_people.then(|| listed.detail.clone()),
         account: named(listed.account.as_ref(), include_people),
+    }
+}
+
+fn fact_view(fact: &RecordedFact, include_people: bool) -> RecordedFactView {
+    RecordedFactView {
+        commit: fact.seq,
+        account: fact.account.as_ref().map(ToString::to_string),
+        booking: fact.booking.as_ref().map(ToString::to_string),
+        moved_to: fact.moved_to.as_ref().map(ToString::to_string),
+        start: fact.start.map(time),
+        credits: fact.credits,
+        reference: fact.reference.clone(),
+        expires: fact.expires.map(time),
+        reason: fact.reason.clone().filter(|_| include_people),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod dead_man;
 mod delivery;
+mod facts;
 mod kinds;
 mod transports;
 

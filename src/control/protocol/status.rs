@@ -110,7 +110,7 @@ pub struct PageLinkView {
 pub struct NotifyTargetView {
     /// The name of the target.
     pub name: String,
-    /// How the target is reached: `command`, `post` or `mail`.
+    /// How the target is reached: `command`, `post`, `file` or `mail`.
     pub transport: String,
     /// The number of the last commit whose notifications were all delivered or dropped.
     pub delivered_to: u64,

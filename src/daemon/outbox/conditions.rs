@@ -100,6 +100,13 @@ impl Conditions {
                 | NotificationKind::LowBalance
                 | NotificationKind::CreditsExpiring
                 | NotificationKind::Decision
+                | NotificationKind::Confirmed
+                | NotificationKind::Declined
+                | NotificationKind::Charged
+                | NotificationKind::Moved
+                | NotificationKind::Refunded
+                | NotificationKind::Granted
+                | NotificationKind::Expired
                 | NotificationKind::Test => Span::zero(),
             };
             let at = condition.since.checked_add_signed(delay)?;

@@ -13,6 +13,9 @@ use crate::domain::notification::from_facts::{
     FactPlace, RelatedIds, RelatedRecords, notification_of_fact, related_ids, taken_credits,
 };
 use crate::domain::notification::kind::NotificationKind;
+use crate::domain::notification::recorded::{
+    RecordedQuery, RecordedRecords, hold_of, notification_of_record, recorded_kind,
+};
 use crate::domain::request::Request;
 use crate::domain::time::Time;
 use crate::store::port::{HistorySubject, Store, StoreError};
@@ -39,6 +42,8 @@ pub(super) struct PageQuery {
     pub(super) handled_fact: Option<usize>,
     /// The kinds that the target receives.
     pub(super) kinds: BTreeSet<NotificationKind>,
+    /// Whether these are facts for the operator's own systems.
+    pub(super) receives_facts: bool,
     /// With fewer credits than these, a balance is low.
     pub(super) low_balance: Credits,
     pub(super) now: Time,
@@ -99,6 +104,9 @@ fn read_fact(
     place: FactPlace,
     fact: &Fact,
 ) -> Result<Option<PageItem>, StoreError> {
+    if query.receives_facts {
+        return read_recorded(store, query, place, fact);
+    }
     let Some(ids) = related_ids(fact) else {
         return Ok(None);
     };
@@ -119,6 +127,43 @@ fn read_fact(
         (None, Some(account)) => Some(PageItem::EnoughCredits(account.clone())),
         (Some(_) | None, _) => None,
     })
+}
+
+/// Returns what the operator's own systems learn of a fact.
+fn read_recorded(
+    store: &dyn Store,
+    query: &PageQuery,
+    place: FactPlace,
+    fact: &Fact,
+) -> Result<Option<PageItem>, StoreError> {
+    let Some((kind, records)) = recorded_kind(fact) else {
+        return Ok(None);
+    };
+    if !query.kinds.contains(&kind) {
+        return Ok(None);
+    }
+    let mut found = RecordedRecords::default();
+    match records {
+        RecordedQuery::Nothing => {}
+        RecordedQuery::Request(id) => found.request = store.request(id)?,
+        RecordedQuery::Payer(booking) => {
+            let charge = store.charge(booking)?;
+            found.payment = charge.map(|charge| (charge.account, 0));
+        }
+        RecordedQuery::Hold(booking) => {
+            // The hold may be in the commit of this fact.
+            let subject = HistorySubject::Booking(booking.clone());
+            let history = store.history(&subject, Some(place.seq + 1), MAX_HISTORY)?;
+            let mut history = history.iter();
+            found.payment = history.find_map(|logged| hold_of(&logged.fact, booking));
+        }
+    }
+    let notification = notification_of_record(place, fact, found);
+    Ok(notification.map(|notification| PageItem::Notify {
+        seq: place.seq,
+        index: place.index,
+        notification: Box::new(notification),
+    }))
 }
 
 fn load_records(

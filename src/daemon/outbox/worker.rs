@@ -236,7 +236,9 @@ impl TargetWorker {
         let since = *state.failing_since.get_or_insert(now.timestamp_millis());
         state.last_error = Some(error);
         let tried_since = time(since).map_or(at, |since| since.max(at));
-        if now - tried_since >= self.target.settings.give_up_after {
+        let is_dropped = now - tried_since >= self.target.settings.give_up_after
+            && !self.target.settings.receives_facts();
+        if is_dropped {
             tracing::warn!(
                 target_name = target,
                 kind = view.kind,

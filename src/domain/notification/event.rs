@@ -2,6 +2,7 @@
 //! is derived again.
 
 use super::kind::NotificationKind;
+use super::recorded::RecordedFact;
 use crate::domain::account::Account;
 use crate::domain::decision::{Credits, Reason};
 use crate::domain::id::{AccountId, Address, BookingUid};
@@ -81,6 +82,8 @@ pub enum NotificationContent {
         /// Why, as far as the booker may read it.
         booker_text: Option<String>,
     },
+    /// A fact was recorded that the operator's own systems follow.
+    Recorded(RecordedFact),
     /// An operator tries the target.
     Test,
 }
@@ -215,6 +218,7 @@ impl Notification {
             NotificationContent::LowBalance { .. } => NotificationKind::LowBalance,
             NotificationContent::CreditsExpiring { .. } => NotificationKind::CreditsExpiring,
             NotificationContent::Decision { .. } => NotificationKind::Decision,
+            NotificationContent::Recorded(fact) => fact.kind,
             NotificationContent::Test => NotificationKind::Test,
         }
     }
@@ -229,6 +233,7 @@ impl Notification {
             | NotificationContent::ReviewWaiting(..)
             | NotificationContent::Listed(_)
             | NotificationContent::Condition(_)
+            | NotificationContent::Recorded(_)
             | NotificationContent::Test => None,
         }
     }

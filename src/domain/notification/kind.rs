@@ -29,6 +29,20 @@ pub enum NotificationKind {
     CreditsExpiring,
     /// A member's request was confirmed or declined, or a member's booking was cancelled.
     Decision,
+    /// A request was confirmed.
+    Confirmed,
+    /// A request was declined, or a booking cancelled that others had accepted.
+    Declined,
+    /// The credits of a confirmed booking were charged.
+    Charged,
+    /// The charge of a booking went to the booking that replaces it.
+    Moved,
+    /// Credits of a charge came back.
+    Refunded,
+    /// Credits were given.
+    Granted,
+    /// Credits that were left expired.
+    Expired,
     /// An operator tries the target.
     Test,
 }
@@ -40,6 +54,8 @@ pub enum Audience {
     Operator,
     /// The member whom the notification is about.
     Member,
+    /// The operator's own systems.
+    System,
 }
 
 impl Audience {
@@ -48,12 +64,13 @@ impl Audience {
         match self {
             Self::Operator => "operator",
             Self::Member => "member",
+            Self::System => "system",
         }
     }
 }
 
 /// The kinds that a target can select, in the order of the declaration.
-pub const NOTIFICATION_KINDS: [NotificationKind; 12] = [
+pub const NOTIFICATION_KINDS: [NotificationKind; 19] = [
     NotificationKind::ReviewNeeded,
     NotificationKind::ReviewWaiting,
     NotificationKind::UnmanagedBooking,
@@ -66,6 +83,13 @@ pub const NOTIFICATION_KINDS: [NotificationKind; 12] = [
     NotificationKind::LowBalance,
     NotificationKind::CreditsExpiring,
     NotificationKind::Decision,
+    NotificationKind::Confirmed,
+    NotificationKind::Declined,
+    NotificationKind::Charged,
+    NotificationKind::Moved,
+    NotificationKind::Refunded,
+    NotificationKind::Granted,
+    NotificationKind::Expired,
 ];
 
 impl NotificationKind {
@@ -84,6 +108,13 @@ impl NotificationKind {
             Self::LowBalance => "low-balance",
             Self::CreditsExpiring => "credits-expiring",
             Self::Decision => "decision",
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::Charged => "charged",
+            Self::Moved => "moved",
+            Self::Refunded => "refunded",
+            Self::Granted => "granted",
+            Self::Expired => "expired",
             Self::Test => "test",
         }
     }
@@ -102,6 +133,13 @@ impl NotificationKind {
             | Self::ClockWrong
             | Self::Test => Audience::Operator,
             Self::LowBalance | Self::CreditsExpiring | Self::Decision => Audience::Member,
+            Self::Confirmed
+            | Self::Declined
+            | Self::Charged
+            | Self::Moved
+            | Self::Refunded
+            | Self::Granted
+            | Self::Expired => Audience::System,
         }
     }
 

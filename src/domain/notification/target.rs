@@ -59,6 +59,11 @@ pub enum NotifyTransport {
         /// Holds the key of the signature. `None`: the request is not signed.
         key_file: Option<SecretPath>,
     },
+    /// A file to which the notification is appended as one line of JSON.
+    File {
+        /// The path of the file.
+        path: PathBuf,
+    },
     /// A mail: to these addresses for operators, and to the member's own address for members.
     Mail(MailSettings),
 }
@@ -102,6 +107,7 @@ impl NotifyTransport {
         match self {
             Self::Command { .. } => "command",
             Self::Post { .. } => "post",
+            Self::File { .. } => "file",
             Self::Mail(_) => "mail",
         }
     }
@@ -111,6 +117,12 @@ impl NotifyTarget {
     /// Returns true if the target receives notifications of this kind.
     pub fn wants(&self, kind: NotificationKind) -> bool {
         kind == NotificationKind::Test || self.kinds.contains(&kind)
+    }
+
+    /// Returns true if the target receives facts for the operator's own systems. These are never
+    /// dropped: each is sent until it is accepted, and the later ones wait.
+    pub fn receives_facts(&self) -> bool {
+        self.has_audience(Audience::System)
     }
 
     /// Returns true if the target receives any notification for this audience.

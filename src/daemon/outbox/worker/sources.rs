@@ -60,6 +60,7 @@ impl TargetWorker {
                 cursor: self.state.cursor,
                 handled_fact: self.state.handled_fact,
                 kinds: self.target.settings.kinds.clone(),
+                receives_facts: self.target.settings.receives_facts(),
                 low_balance: self.target.settings.terms.low_balance,
                 now: (self.context.clock)(),
             };
