@@ -8,8 +8,8 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// The mode of the file. Facts name accounts, so no other user may read them; whoever needs them gets
-/// access by the folder or by changing the mode, which stays.
+/// The mode of the file. Facts name accounts, so no other user may read them. An operator may change
+/// the mode, which stays.
 const MODE: u32 = 0o600;
 
 /// The longest torn line that is removed. A notification is much shorter.

@@ -6,10 +6,9 @@ use chrono_tz::Tz;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::messages::{format_credits, is_invisible, truncate_server_text};
 use crate::domain::notification::event::{
-    BookerAnswer, Condition, ListedBooking, NotificationContent, RequestSummary,
+    BookerAnswer, Condition, ListedBooking, NotificationContent, RecordedFact, RequestSummary,
 };
 use crate::domain::notification::kind::NotificationKind;
-use crate::domain::notification::recorded::RecordedFact;
 use crate::domain::time::Time;
 
 /// Returns the subject.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::event_id::event_id;
 use super::text;
 use crate::domain::notification::event::{
-    Condition, ListedBooking, Member, Notification, NotificationContent, RequestSummary,
+    Condition, ListedBooking, Member, Notification, NotificationContent, RecordedFact,
+    RequestSummary,
 };
-use crate::domain::notification::recorded::RecordedFact;
 use crate::domain::time::{Time, format_instant};
 
 /// The version of the shape.

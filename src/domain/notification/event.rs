@@ -2,7 +2,6 @@
 //! is derived again.
 
 use super::kind::NotificationKind;
-use super::recorded::RecordedFact;
 use crate::domain::account::Account;
 use crate::domain::decision::{Credits, Reason};
 use crate::domain::id::{AccountId, Address, BookingUid};
@@ -108,6 +107,33 @@ impl BookerAnswer {
             Self::Cancelled => "cancelled",
         }
     }
+}
+
+/// What was recorded, as the operator's own systems learn it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFact {
+    /// Which kind of fact it is.
+    pub kind: NotificationKind,
+    /// The number of the commit.
+    pub seq: u64,
+    /// The account whose credits or request it is; `None` if a booker has none.
+    pub account: Option<AccountId>,
+    /// The booking; of a request, its first one.
+    pub booking: Option<BookingUid>,
+    /// The booking that takes over a charge.
+    pub moved_to: Option<BookingUid>,
+    /// When the booking that takes over the charge starts.
+    pub start: Option<Time>,
+    /// The credits that were charged, came back, were given or expired.
+    pub credits: Option<Credits>,
+    /// The name of the grant.
+    pub reference: Option<String>,
+    /// From when on the credits of a grant count as expired.
+    pub expires: Option<Time>,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// The request that was answered.
+    pub request: Option<Box<RequestSummary>>,
 }
 
 /// The part of a request that notifications tell.

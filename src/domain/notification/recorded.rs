@@ -2,7 +2,9 @@
 //! charged, moved, refunded and granted, and what expired. A fact leads to at most one of them, and to
 //! the same one whenever it is read again.
 
-use super::event::{Notification, NotificationContent, NotificationOrigin, RequestSummary};
+use super::event::{
+    Notification, NotificationContent, NotificationOrigin, RecordedFact, RequestSummary,
+};
 use super::from_facts::FactPlace;
 use super::kind::NotificationKind;
 use crate::domain::account::sum_credits;
@@ -10,34 +12,6 @@ use crate::domain::decision::{Credits, DecisionOutcome};
 use crate::domain::fact::{ChargeFact, CreditFact, Fact, RequestFact};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::request::Request;
-use crate::domain::time::Time;
-
-/// What was recorded, as the operator's own systems learn it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedFact {
-    /// Which kind of fact it is.
-    pub kind: NotificationKind,
-    /// The number of the commit.
-    pub seq: u64,
-    /// The account whose credits or request it is; `None` if a booker has none.
-    pub account: Option<AccountId>,
-    /// The booking; of a request, its first one.
-    pub booking: Option<BookingUid>,
-    /// The booking that takes over a charge.
-    pub moved_to: Option<BookingUid>,
-    /// When the booking that takes over the charge starts.
-    pub start: Option<Time>,
-    /// The credits that were charged, came back, were given or expired.
-    pub credits: Option<Credits>,
-    /// The name of the grant.
-    pub reference: Option<String>,
-    /// From when on the credits of a grant count as expired.
-    pub expires: Option<Time>,
-    /// Why, for people.
-    pub reason: Option<String>,
-    /// The request that was answered.
-    pub request: Option<Box<RequestSummary>>,
-}
 
 /// Which records the derivation reads for a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
