@@ -18,8 +18,8 @@ use crate::control::protocol::account::ImportView;
 use crate::control::protocol::credits::ImportRow;
 use crate::control::protocol::{Command, CommandResult, Refusal};
 use crate::daemon::offline::StoreSession;
+use crate::domain::import_columns::ColumnOptions;
 use crate::domain::progress::Progress;
-use crate::spreadsheet::columns::ColumnOptions;
 use crate::spreadsheet::import::{self, Halfway, ImportError, ImportHooks, PartAction};
 use crate::spreadsheet::rows::ReadOptions;
 

@@ -18,6 +18,7 @@
 
 pub mod diagnostic;
 pub mod documentation;
+mod import;
 pub mod key;
 pub mod load;
 pub mod model;

@@ -8,6 +8,7 @@ use super::recurrence::Recurrence;
 use crate::domain::criteria::global_policy::GlobalPolicy;
 use crate::domain::dialect::Dialect;
 use crate::domain::gate::{DeclineLimit, PassLimits, Policy, RefuseWith};
+use crate::domain::import_columns::ColumnOptions;
 use crate::domain::lookup::LookupConfig;
 use crate::domain::member_source::MemberSource;
 use crate::domain::notification::target::{DeadManSwitch, NotifyTarget};
@@ -42,6 +43,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The web page of a running daemon.
     pub page: PageConfig,
+    /// The folder whose files are imported.
+    pub import: ImportConfig,
     /// What is called after each pass that listed bookings.
     pub dead_man: DeadManSwitch,
     /// The systems that receive notifications.
@@ -141,6 +144,15 @@ pub struct PageConfig {
     pub origins: Vec<String>,
 }
 
+/// The folder whose files are imported.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportConfig {
+    /// `None` if there is no folder.
+    pub folder: Option<PathBuf>,
+    /// What the columns of its files hold.
+    pub columns: ColumnOptions,
+}
+
 impl Config {
     /// Returns the directory of this process: the socket and what speeds up the next start are there.
     /// With a local store it is the directory of the store.
@@ -177,6 +189,7 @@ impl Config {
             privacy: PrivacyConfig::default(),
             metrics: MetricsConfig { file: None },
             page: PageConfig::default(),
+            import: ImportConfig::default(),
             dead_man: DeadManSwitch {
                 url_file: None,
                 timeout: Duration::ZERO,

@@ -10,7 +10,7 @@ use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
-    allowance, calcom, credits, dead_man, gate, global_policy, limits, localized_text, lookup,
+    allowance, calcom, credits, dead_man, gate, global_policy, import, limits, localized_text, lookup,
     metrics, notify, page, rule, schedule, shared_cap, source,
 };
 use crate::domain::lookup::LookupSource;
@@ -20,7 +20,7 @@ use crate::domain::secret_path::SecretPath;
 
 /// The sections that stand once. They are read in this order: a section may use what those before
 /// it have set.
-pub(super) const SINGLE: [&Section<Config>; 13] = [
+pub(super) const SINGLE: [&Section<Config>; 14] = [
     &calcom::SECTION,
     &schedule::SECTION,
     &STORE,
@@ -29,6 +29,7 @@ pub(super) const SINGLE: [&Section<Config>; 13] = [
     &PRIVACY,
     &metrics::SECTION,
     &page::SECTION,
+    &import::SECTION,
     &dead_man::SECTION,
     &limits::SECTION,
     &global_policy::SECTION,

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod error_chain;
 pub mod failure;
 pub mod health;
+pub mod import_folder;
 pub mod last_run;
 pub mod metrics;
 pub mod offline;

@@ -11,6 +11,7 @@ use super::care::{self, CareState};
 use super::commands::{operator_log, status};
 use super::error_chain::error_chain;
 use super::failure::Failure;
+use super::import_folder::service::import_once;
 use super::last_run::LastRun;
 use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
@@ -336,6 +337,9 @@ async fn run_passes(
     };
     let mut outcome = RunOutcome::default();
     let work = async {
+        if !dry_run {
+            import_once(config, &store, clock, stop).await;
+        }
         let exporter = start_exporter(&ports, mode, metrics).await;
         run_passes_and_watch(config, &ports, mode, metrics, &mut outcome).await;
         if !dry_run && outcome.failure.is_none() {

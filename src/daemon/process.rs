@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::calendar;
 use super::error_chain::error_chain;
 use super::failure::Failure;
+use super::import_folder::service::ImportService;
 use super::last_run::LastRun;
 use super::metrics::exporter::Exporter;
 use super::metrics::registry::Metrics;
@@ -64,6 +65,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     let clients = serve_socket(config.control.socket.as_deref(), &wakes, stopped)?;
     let page = web_page::start(&config, &clock, &wakes, exporter).await;
     let outbox = Arc::new(Outbox::start(place, notifications, &store, &clock));
+    let import_service = ImportService::start(&config, &store, &clock);
     let (due_times, published) = watch::channel(DueTimes::default());
     let schedule = start_schedule(published, &wakes, &clock).await?;
     let care = start_work(&wakes);
@@ -80,6 +82,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             store: store.clone(),
             metrics,
             outbox: Arc::clone(&outbox),
+            import_service: import_service.clone(),
             clock: Arc::clone(&clock),
             wakes,
             due_times,
@@ -98,6 +101,9 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
         }
     };
     care.abort();
+    if let Some(imports) = import_service {
+        imports.shut_down().await;
+    }
     close_outbox(outbox, ended.as_ref().err()).await;
     drop(stop_clients);
     signals.close();

@@ -12,6 +12,7 @@ use super::calendar::KeyFingerprint;
 use super::care::CareState;
 use super::clock;
 use super::failure::Failure;
+use super::import_folder::service::ImportService;
 use super::metrics::registry::{LoopState, Metrics};
 use super::outbox::service::Outbox;
 use super::service_manager;
@@ -66,6 +67,8 @@ pub struct Daemon {
     pub metrics: Arc<Metrics>,
     /// The notifications that are due.
     pub outbox: Arc<Outbox>,
+    /// What imports the files of a folder; `None` if the configuration names none.
+    pub import_service: Option<Arc<ImportService>>,
     /// The pauses that the ledger has at the start.
     pub pauses: Pauses,
     /// The clock that gives the present time.

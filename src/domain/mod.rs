@@ -20,6 +20,7 @@ pub mod gate;
 pub mod host_bookings;
 pub mod host_schedule;
 pub mod id;
+pub mod import_columns;
 pub mod intent;
 pub mod ledger;
 pub mod ledger_state;

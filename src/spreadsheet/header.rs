@@ -1,8 +1,8 @@
 //! Reads the line that names the columns: what separates the columns, and the place of each field.
 
-use super::columns::{ColumnOptions, Field, is_never_read};
 use super::problems::{pluralize, shorten};
 use super::records::CsvRecords;
+use crate::domain::import_columns::{ColumnOptions, Field, is_never_read};
 
 /// What may separate columns, with its name.
 const SEPARATORS: [(u8, &str); 3] = [(b',', "comma"), (b';', "semicolon"), (b'\t', "tab")];

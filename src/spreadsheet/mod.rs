@@ -1,7 +1,6 @@
 //! Files of rows, as spreadsheets and shops write them: which column is which, what a cell means,
 //! and the parts in which a file is imported. A cell with two meanings is refused.
 
-pub mod columns;
 mod cross_checks;
 mod encoding;
 pub mod formula;

@@ -15,13 +15,13 @@ use std::io::{self, ErrorKind, Read};
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-use super::columns::{ColumnOptions, Field};
 use super::encoding::LineReader;
 use super::header::{FirstLine, Header};
 use super::problems::FileProblems;
 use super::records::{CsvRecords, Record};
 use super::{formula, values};
 use crate::control::protocol::credits::ImportRow;
+use crate::domain::import_columns::{ColumnOptions, Field};
 
 /// The most rows of a file. Rows are counted by content in memory, with about 40 bytes for each.
 pub const MAX_ROWS: u64 = 2_000_000;

@@ -5,7 +5,6 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 
 use chrono_tz::Tz;
 
-use super::columns::{ColumnMapping, ColumnOptions};
 use super::cross_checks::CrossChecks;
 use super::import::{ImportError, ImportHooks, PartAction, import};
 use super::parts::{MAX_ROWS_AT_ONCE, ROWS_OF_PART};
@@ -16,6 +15,7 @@ use crate::control::protocol::account::ImportView;
 use crate::control::protocol::credits::ImportRow;
 use crate::control::protocol::{Refusal, SCHEMA};
 use crate::domain::credit_number::MAX_CREDITS_AT_ONCE;
+use crate::domain::import_columns::{ColumnMapping, ColumnOptions};
 
 const PREFIX: &str = "import:";
 

@@ -237,3 +237,157 @@ fn standard_input_is_read_like_a_file() {
     assert_eq!(output.code, 0, "{}", output.all_output());
     assert_eq!(fixture.balance(BO), (4, 0, 0));
 }
+
+/// Returns a fixture whose configuration names a folder, and the path of the folder.
+fn fixture_with_folder(more: &str) -> (BinaryFixture, PathBuf) {
+    let fixture = BinaryFixture::new("v2");
+    let config = fs::read_to_string(fixture.path("config.toml")).unwrap();
+    let section = format!("[import]\nfolder = \"incoming\"\n{more}\n");
+    fixture.write_config(&format!("{section}\n{config}"));
+    let folder = fixture.path("incoming");
+    fs::create_dir(&folder).unwrap();
+    (fixture, folder)
+}
+
+/// Puts a file into the folder that was complete some time ago.
+fn put(folder: &std::path::Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    let before = std::time::SystemTime::now() - Duration::from_secs(60);
+    file.set_modified(before).unwrap();
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn files_of_the_folder_are_imported_or_set_aside_with_a_report() {
+    let (fixture, folder) =
+        fixture_with_folder("map = [\"account=Customer\"]\nignore = [\"Total\"]");
+    put(
+        &folder,
+        "good.csv",
+        "Customer;Credits;Total\nbo@example.com;3;9,90\n",
+    );
+    put(
+        &folder,
+        "bad.csv",
+        "Customer,credits\nbo@example.com,1\nal@example.com,\"1,000\"\n",
+    );
+    put(
+        &folder,
+        ".hidden.csv",
+        "Customer,credits\nbo@example.com,9\n",
+    );
+    put(&folder, "notes.md", "notes");
+    fs::write(
+        folder.join("new.csv"),
+        "Customer,credits\nbo@example.com,9\n",
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(fixture.path("config.toml"), folder.join("link.csv")).unwrap();
+    fixture.run_ok(&["run", "--once"]);
+    assert_eq!(fixture.balance(BO), (3, 0, 0));
+    assert_eq!(names(&folder.join("done")), ["good.csv"]);
+    assert_eq!(
+        names(&folder.join("bad")),
+        ["bad.csv", "bad.csv.report.txt"]
+    );
+    let left = [
+        ".hidden.csv",
+        "bad",
+        "done",
+        "link.csv",
+        "new.csv",
+        "notes.md",
+    ];
+    assert_eq!(
+        names(&folder),
+        left,
+        "what is not complete or not meant stays"
+    );
+    let report = fs::read_to_string(folder.join("bad/bad.csv.report.txt")).unwrap();
+    for expect in [
+        "nothing of bad.csv was imported",
+        "line 3: column 2 (credits): \"1,000\"",
+    ] {
+        assert!(report.contains(expect), "{report}");
+    }
+    // The same names once more: the earlier files stay.
+    put(&folder, "good.csv", "Customer,credits\nbo@example.com,3\n");
+    put(&folder, "bad.csv", "Customer\n");
+    fixture.run_ok(&["run", "--once"]);
+    assert_eq!(fixture.balance(BO), (3, 0, 0), "the rows count once");
+    assert_eq!(names(&folder.join("done")), ["good.csv", "good.csv.2"]);
+    assert!(names(&folder.join("bad")).contains(&"bad.csv.2.report.txt".to_owned()));
+    // A dry run leaves the folder alone.
+    put(&folder, "later.csv", "Customer,credits\nal@example.com,3\n");
+    fixture.run_ok(&["run", "--once", "--dry-run"]);
+    assert!(names(&folder).contains(&"later.csv".to_owned()));
+}
+
+#[test]
+fn the_daemon_imports_a_file_when_it_is_complete_and_shows_what_is_in_the_way() {
+    let (fixture, folder) = fixture_with_folder("");
+    let daemon = Daemon::start(&fixture);
+    fs::write(folder.join("a.csv"), "account,credits\nbo@example.com,3\n").unwrap();
+    wait_until("the file is imported", || {
+        names(&folder.join("done")) == ["a.csv"]
+    });
+    assert_eq!(fixture.balance(BO), (3, 0, 0));
+    let history = fixture
+        .run_ok(&["account", "statement", BO, "--format", "json"])
+        .out;
+    assert!(history.contains("import folder"), "{history}");
+    // A file in the way of the folder done.
+    fs::rename(folder.join("done"), folder.join("old")).unwrap();
+    fs::write(folder.join("done"), "in the way").unwrap();
+    put(&folder, "b.csv", "account,credits\nal@example.com,2\n");
+    wait_until("the problem is shown", || {
+        let status = fixture.run_ok(&["status", "--format", "json"]).json();
+        let problems = status["problems"].to_string();
+        problems.contains("import-folder") && problems.contains("b.csv is imported and cannot be")
+    });
+    assert_eq!(fixture.balance("al@example.com"), (2, 0, 0));
+    fs::remove_file(folder.join("done")).unwrap();
+    wait_until("the file is moved", || {
+        names(&folder.join("done")) == ["b.csv"]
+    });
+    assert_eq!(
+        fixture.balance("al@example.com"),
+        (2, 0, 0),
+        "it counts once"
+    );
+    let (code, _) = daemon.terminate();
+    assert_eq!(code, 0);
+}
+
+/// The daemon is killed while it imports a large file; the next one completes the import.
+#[test]
+fn a_file_of_the_folder_is_completed_after_a_kill() {
+    let (fixture, folder) = fixture_with_folder("");
+    let rows = ONE_PART + 1;
+    let path = write_many_rows(&fixture, rows);
+    fs::rename(&path, folder.join("members.csv")).unwrap();
+    let mut daemon = Daemon::start(&fixture);
+    let has_grant = || fixture.run(&["account", "show", "m1@example.com"]).code == 0;
+    wait_until("the first part is written", has_grant);
+    daemon.child.kill().unwrap();
+    daemon.child.wait().unwrap();
+    drop(daemon);
+    let daemon = Daemon::start(&fixture);
+    wait_until("the import is complete", || {
+        names(&folder.join("done")) == ["members.csv"]
+    });
+    for account in ["m0@example.com", "m9999@example.com", "m50000@example.com"] {
+        assert_eq!(fixture.balance(account), (1, 0, 0), "{account}");
+    }
+    drop(daemon);
+}

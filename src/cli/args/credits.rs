@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Subcommand, ValueHint};
 
 use crate::domain::credit_number;
-use crate::spreadsheet::columns::ColumnMapping;
+use crate::domain::import_columns::ColumnMapping;
 
 /// Grant and revoke credits.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

@@ -167,6 +167,7 @@ impl Loop {
             ("store.path", new.store != old.store),
             ("control.socket", new.control != old.control),
             ("page", new.page != old.page),
+            ("import", new.import != old.import),
             (
                 "calcom.base-url",
                 new.calcom.base_url != old.calcom.base_url,

@@ -80,8 +80,8 @@ impl Loop {
         }
     }
 
-    /// Returns the persistent problems, why the metrics cannot be written, and why the web page is
-    /// not served.
+    /// Returns the persistent problems, why the metrics cannot be written, why the web page is
+    /// not served, and why files of the import folder wait.
     fn status_problems(&self) -> Vec<ProblemView> {
         let of_metrics = self.daemon.metrics.problem().map(|text| ProblemView {
             code: METRICS_FILE.to_owned(),
@@ -92,6 +92,8 @@ impl Loop {
         problems.extend(self.care.problem(&self.daemon.config.backup));
         problems.extend(self.sync_problems.all());
         problems.extend(self.daemon.page.as_ref().and_then(|page| page.problem()));
+        let imports = self.daemon.import_service.as_ref();
+        problems.extend(imports.and_then(|imports| imports.problem()));
         problems
     }
 

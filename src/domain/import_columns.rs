@@ -134,7 +134,7 @@ impl Field {
     }
 
     /// Returns the field that the name of a column means, if that is certain.
-    pub(super) fn from_column(name: &str) -> Option<Self> {
+    pub fn from_column(name: &str) -> Option<Self> {
         Self::from_name(name).or_else(|| {
             let simplified = simplify(name);
             let mut known = WELL_KNOWN.iter();
@@ -156,7 +156,7 @@ impl fmt::Display for Field {
 }
 
 /// Returns true for a column that files of members often have and that no import needs.
-pub(super) fn is_never_read(name: &str) -> bool {
+pub fn is_never_read(name: &str) -> bool {
     NEVER_READ.contains(&simplify(name).as_str())
 }
 
