@@ -119,7 +119,7 @@ impl ImportFolder {
             if !is_wanted(&path) {
                 continue;
             }
-            // Not the target of a link: whoever writes into the folder may not read other files.
+            // Not the target of a link: users who write into the folder may not read other files.
             let metadata = match entry.metadata() {
                 Ok(metadata) if metadata.is_file() => metadata,
                 Ok(_) | Err(_) => continue,
