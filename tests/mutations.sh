@@ -293,7 +293,7 @@ P7|--test it policy_replay::a_request_that_depends_on_held_credits_is_decided_as
 pause|--lib domain::tests::plans; sim|src/domain/plan.rs|            None => match self.snapshot.paused_gates.get(&gate.name) {|            None => match self.snapshot.paused_gates.get(&gate.name).filter(\|_\| !M) {
 pause|--test it pauses::; sim|src/domain/pause.rs|        self.until.is_none_or(\|until\| now < until)|        self.until.is_none_or(\|until\| now < until \|\| M)
 pause|--test it pauses::a_run_from_a_timer_respects_a_pause|src/daemon/offline.rs|    Ok(state.pauses.of_all((ports.clock)()).cloned())|    Ok(state.pauses.of_all((ports.clock)()).filter(\|_\| !M).cloned())
-pause|--test it pauses::a_pause_survives_a_restart_and_ends_with_resume|src/daemon/run.rs|        if self.pauses.of_all(now).is_some() {|        if self.pauses.of_all(now).is_some() && !M {
+pause|--test it pauses::a_pause_survives_a_restart_and_ends_with_resume|src/daemon/run.rs|        let is_paused = self.pauses.of_all(now).is_some();|        let is_paused = self.pauses.of_all(now).is_some() && !M;
 pause|--lib commands::review_obstacles|src/daemon/commands/review_obstacles.rs|        && let Some(pause) = state.pauses.of_gate(gate, now)|        && !M\n        && let Some(pause) = state.pauses.of_gate(gate, now)
 B10 P15|--lib domain::tests::joined_occurrences|src/domain/watch/accepted_bookings.rs|request.call.is_some() && outcome|request.call.is_some() && (request.calls.is_empty() \|\| !M) && outcome
 price P11|--lib domain::tests::prices|src/domain/criteria/price.rs|                if booking.has_unread_guests {|                if booking.has_unread_guests && !M {

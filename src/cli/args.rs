@@ -419,7 +419,10 @@ Example:
         after_help = "\
 Examples:
   maitred pass
-  maitred pass --watch"
+  maitred pass --watch
+  maitred pass --booking kV2s9qTtV6zB1dPz7aYw3e
+With --booking the pass decides about one booking at once, for example when a webhook of Cal.com names
+it. If an older request has to be decided first, the pass is an ordinary one."
     )]
     Pass(PassArgs),
     /// Look after the ledger itself

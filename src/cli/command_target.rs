@@ -15,7 +15,7 @@ use crate::config::socket::find_socket;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
-use crate::daemon::offline;
+use crate::daemon::offline::{self, NOT_GATED, NOT_WAITING};
 
 /// Runs the command, and prints the answer.
 ///
@@ -77,6 +77,7 @@ pub fn run_store_command(context: &Context, store_command: &StoreCommand) -> Res
             backup::backup(context, &config, args, &head)
         }
         (store_command, result) => {
+            refuse_undecided_booking(store_command, &result)?;
             print_result(context, &result)?;
             match &result {
                 CommandResult::Pass(view) if view.stopped.is_some() => super::run::finish(view),
@@ -129,6 +130,27 @@ fn ask_the_daemon(
         }
         Err(ClientError::NotRunning(_)) => Err(refusal),
         Err(error) => Err(error.into_refusal()),
+    }
+}
+
+/// Refuses a pass over one booking that was not decided, because it does not wait or no gate covers
+/// it.
+fn refuse_undecided_booking(
+    store_command: &StoreCommand,
+    result: &CommandResult,
+) -> Result<(), Refusal> {
+    let (StoreCommand::Pass(args), CommandResult::Pass(view)) = (store_command, result) else {
+        return Ok(());
+    };
+    let is_reason = |code: &str| matches!(code, NOT_WAITING | NOT_GATED);
+    let mut problems = view.problems.iter();
+    match problems.find(|problem| is_reason(&problem.code)) {
+        Some(problem) if args.booking.is_some() => Err(Refusal {
+            exit: exit::FAILED,
+            code: "not-found".to_owned(),
+            text: problem.text.clone(),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -313,7 +313,7 @@ impl DemoStory<'_> {
         self.run_in_mode(RunMode::Run).await
     }
 
-    async fn run_in_mode(&self, mode: RunMode) -> Result<PassView, Refusal> {
+    async fn run_in_mode(&self, mode: RunMode<'_>) -> Result<PassView, Refusal> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
         let metrics = Metrics::new(None, clock());

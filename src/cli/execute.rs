@@ -8,6 +8,7 @@ use crate::control::command_profile::AnsweredBy;
 use crate::control::command_sender::{self, MAX_ACTOR_NAME};
 use crate::control::exit;
 use crate::control::protocol::{Command, CommandResult, Refusal};
+use crate::daemon::commands::parse;
 use crate::daemon::offline::{self, RunMode};
 use crate::daemon::outbox::run_once::NOTIFY_WITHIN;
 
@@ -37,6 +38,13 @@ pub fn execute(
     display.set_work("asking Cal.com");
     match command {
         Command::Plan {} => super::run::run_passes(context, config, RunMode::Plan, NOTIFY_WITHIN),
+        Command::Pass {
+            booking: Some(booking),
+            ..
+        } => {
+            let booking = parse::booking_uid(&booking)?;
+            super::run::run_passes(context, config, RunMode::Booking(&booking), NOTIFY_WITHIN)
+        }
         command => Err(refuse_not_running(config, &command)),
     }
 }

@@ -51,7 +51,7 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, Refusal> {
 fn run_and_print(
     context: &Context,
     config: &Config,
-    mode: RunMode,
+    mode: RunMode<'_>,
     notify_within: Duration,
 ) -> Result<(u8, Option<PassSummaryView>), Refusal> {
     let answer = run_passes(context, config, mode, notify_within)?;
@@ -87,7 +87,7 @@ fn remember(
 pub fn run_passes(
     context: &Context,
     config: &Config,
-    mode: RunMode,
+    mode: RunMode<'_>,
     notify_within: Duration,
 ) -> Result<CommandResult, Refusal> {
     let clock = &context.clock;

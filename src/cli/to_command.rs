@@ -97,7 +97,10 @@ pub fn build_command(
         }),
         StoreCommand::Reload => Ok(Command::Reload {}),
         StoreCommand::Page => Ok(Command::Page {}),
-        StoreCommand::Pass(args) => Ok(Command::Pass { watch: args.watch }),
+        StoreCommand::Pass(args) => Ok(Command::Pass {
+            watch: args.watch,
+            booking: args.booking.clone(),
+        }),
         StoreCommand::Ledger(LedgerArgs::Verify) => Ok(Command::Verify {}),
         StoreCommand::Ledger(LedgerArgs::Show) => Ok(Command::LedgerShow {}),
         StoreCommand::Ledger(LedgerArgs::Move(args)) => {

@@ -10,9 +10,8 @@ use super::model::Config;
 use super::secret_detection;
 use super::store_and_control::{CONTROL, STORE};
 use super::{
-    allowance, calcom, credits, dead_man, gate, global_policy, import, limits, localized_text, lookup,
-    metrics, notify, page, rule, schedule, shared_cap, source,
-    metrics, notify, page, rule, schedule, shared_cap, source,
+    allowance, calcom, credits, dead_man, gate, global_policy, import, limits, localized_text,
+    lookup, metrics, notify, page, rule, schedule, shared_cap, source,
 };
 use crate::domain::lookup::LookupSource;
 use crate::domain::member_source::MemberSourceKind;

@@ -119,6 +119,10 @@ pub enum Command {
         /// Whether a watch follows the pass.
         #[serde(default)]
         watch: bool,
+        /// Decide only about the booking with this uid. The report then has only what was done about
+        /// it, or a problem `booking-not-waiting` or `booking-not-gated`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        booking: Option<String>,
     },
     /// Show what the daemon does and what needs attention.
     Status {},

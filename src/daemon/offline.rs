@@ -34,12 +34,15 @@ use crate::control::exit;
 use crate::control::protocol::members::MembersSyncCommand;
 use crate::control::protocol::status::{StatusView, WatchStatus};
 use crate::control::protocol::{Command, CommandResult, Refusal};
+use crate::domain::id::BookingUid;
 use crate::domain::pause::Pause;
 use crate::domain::plan::Problem;
 use crate::domain::progress::Progress;
 use crate::domain::time::{Clock, Time};
 use crate::lookup::client::LookupClient;
+pub use crate::reconcile::booking_pass::{NOT_GATED, NOT_WAITING};
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
+use crate::reconcile::pass::run_booking_pass;
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, run_watch_with_report};
 use crate::source::client::SourceClient;
@@ -50,7 +53,7 @@ use crate::store::transaction::Stamp;
 
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunMode {
+pub enum RunMode<'a> {
     /// Writes nothing anywhere; also shows the watch that is due.
     DryRun,
     /// Writes nothing anywhere; also shows a watch, whether one is due or not.
@@ -61,9 +64,11 @@ pub enum RunMode {
     Run,
     /// Runs passes and a watch.
     Watch,
+    /// Runs a pass over one booking.
+    Booking(&'a BookingUid),
 }
 
-impl RunMode {
+impl RunMode<'_> {
     fn is_dry(self) -> bool {
         matches!(self, Self::DryRun | Self::DryWatch | Self::Plan)
     }
@@ -257,7 +262,7 @@ pub async fn run_once(
     config: &Config,
     clock: &Clock,
     calendar: &dyn Calendar,
-    mode: RunMode,
+    mode: RunMode<'_>,
     metrics: &Arc<Metrics>,
     notify_within: Duration,
 ) -> Result<CommandResult, Failure> {
@@ -305,7 +310,7 @@ async fn run_passes(
     config: &Config,
     clock: &Clock,
     calendar: &dyn Calendar,
-    mode: RunMode,
+    mode: RunMode<'_>,
     (notify_within, stop): (Duration, &StopSignal),
     metrics: &Arc<Metrics>,
 ) -> Result<RunOutcome, Failure> {
@@ -337,7 +342,7 @@ async fn run_passes(
     };
     let mut outcome = RunOutcome::default();
     let work = async {
-        if !dry_run {
+        if !dry_run && !matches!(mode, RunMode::Booking(_)) {
             import_once(config, &store, clock, stop).await;
         }
         let exporter = start_exporter(&ports, mode, metrics).await;
@@ -385,7 +390,7 @@ async fn run_passes(
 /// Returns what writes the metrics file, if there is one. A dry run writes none.
 async fn start_exporter(
     ports: &Ports<'_>,
-    mode: RunMode,
+    mode: RunMode<'_>,
     metrics: &Arc<Metrics>,
 ) -> Option<Exporter> {
     if mode.is_dry() || metrics.file().is_none() {
@@ -399,7 +404,7 @@ async fn start_exporter(
 async fn run_passes_and_watch(
     config: &Config,
     ports: &Ports<'_>,
-    mode: RunMode,
+    mode: RunMode<'_>,
     metrics: &Metrics,
     outcome: &mut RunOutcome,
 ) {
@@ -418,7 +423,16 @@ async fn run_passes_and_watch(
     let mut known = allowance_state::load(folder);
     let mut scan = known.clone();
     let dry_run = mode.is_dry();
-    let (report, error) = pass_until_idle(ports, &config.policy, dry_run, metrics, &mut scan).await;
+    let (report, error) = match mode {
+        RunMode::Booking(booking) => {
+            let mut session = Session::default();
+            session.allowances = scan.clone();
+            let ended = run_booking_pass(ports, &config.policy, &mut session, booking).await;
+            scan = session.allowances;
+            ended
+        }
+        _ => pass_until_idle(ports, &config.policy, dry_run, metrics, &mut scan).await,
+    };
     if !dry_run {
         allowance_state::save(folder, &scan, &mut known);
     }
@@ -434,6 +448,7 @@ async fn run_passes_and_watch(
     let now = (ports.clock)();
     let scope = match mode {
         RunMode::DryRun | RunMode::Run => watching.due_watch(&config.schedule, now),
+        RunMode::Booking(_) => None,
         RunMode::DryWatch | RunMode::Plan | RunMode::Watch => {
             Some(watching.requested_watch(&config.schedule, now))
         }

@@ -28,6 +28,7 @@ use crate::control::protocol::pass::{PassSummaryView, PassView, StoppedView};
 use crate::control::protocol::status::WatchSummaryView;
 use crate::control::server::ReceivedCommand;
 use crate::domain::gate::Policy;
+use crate::domain::id::BookingUid;
 use crate::domain::pause::Pauses;
 use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::client::LookupClient;
@@ -98,11 +99,19 @@ struct QueuedPass {
     answer: oneshot::Sender<SocketResponse>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum PassKind {
     Plan,
     Pass,
     PassAndWatch,
+    /// A pass over one booking. It does not count as a pass of the schedule.
+    Booking(BookingUid),
+}
+
+impl PassKind {
+    fn is_booking(&self) -> bool {
+        matches!(self, Self::Booking(_))
+    }
 }
 
 /// A pass that ended, and the client that also waits for the watch after it.
@@ -349,16 +358,19 @@ impl Loop {
         if self.start_next_erasure() {
             return;
         }
-        if let Some(queued) = self.queued_passes.pop_front() {
+        let now = (self.daemon.clock)();
+        self.end_pauses(now);
+        let is_paused = self.pauses.of_all(now).is_some();
+        let due_run = self.timetable.due_run(now).filter(|_| !is_paused);
+        // Passes over single bookings never keep a pass or a watch of the schedule waiting.
+        let is_behind = |queued: &QueuedPass| queued.kind.is_booking() && due_run.is_some();
+        if !self.queued_passes.front().is_some_and(is_behind)
+            && let Some(queued) = self.queued_passes.pop_front()
+        {
             self.start_pass(Some(queued));
             return;
         }
-        let now = (self.daemon.clock)();
-        self.end_pauses(now);
-        if self.pauses.of_all(now).is_some() {
-            return;
-        }
-        match self.timetable.due_run(now) {
+        match due_run {
             Some(DueRun::Pass) => self.start_pass(None),
             Some(DueRun::Watch(scope)) => self.start_watch(scope, false),
             None => {}

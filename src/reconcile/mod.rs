@@ -2,6 +2,7 @@
 
 pub mod allowance_scan;
 pub mod allowances;
+pub mod booking_pass;
 pub mod booking_reads;
 pub mod clock;
 pub mod context;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::allowances::{AllowanceReport, grant_due};
+use super::booking_pass::{BookingObservation, observe_booking};
 use super::clock::clock_problem;
 use super::context::{PassError, Ports, Session};
 use super::dry_run::DryRun;
@@ -14,14 +15,16 @@ use super::report::{Deferral, PassReport, UnresolvedReport};
 use super::watch::recheck::recheck;
 use super::watch::restore_problem;
 use crate::domain::gate::Policy;
+use crate::domain::id::BookingUid;
 use crate::domain::plan::Plan;
 
 async fn identify_and_observe(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
+    booking: Option<&BookingUid>,
     allowances: &mut AllowanceReport,
-) -> Result<Observation, PassError> {
+) -> Result<BookingObservation, PassError> {
     let ledger = identify(ports, session).await?;
     // The pass sees the credits. A dry run's scan says nothing about the real accounts.
     let mut scan = session.allowances.clone();
@@ -29,7 +32,11 @@ async fn identify_and_observe(
     if !ports.store.is_scratch() {
         session.allowances = scan;
     }
-    observe(ports, policy, session).await
+    if let Some(booking) = booking {
+        return observe_booking(ports, policy, session, booking).await;
+    }
+    let observation: Observation = observe(ports, policy, session).await?;
+    Ok(BookingObservation::Observed(Box::new(observation)))
 }
 
 /// Runs a pass. With `dry_run`, the pass stops before anything is written or sent.
@@ -57,6 +64,32 @@ pub async fn run_pass_with_report(
     session: &mut Session,
     dry_run: bool,
 ) -> (PassReport, Option<PassError>) {
+    run_reported(ports, policy, session, dry_run, None).await
+}
+
+/// Runs a pass over one booking, or an ordinary pass if an older request has to be decided first.
+/// The report has only what was done about the booking.
+pub async fn run_booking_pass(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    booking: &BookingUid,
+) -> (PassReport, Option<PassError>) {
+    let (mut report, error) = run_reported(ports, policy, session, false, Some(booking)).await;
+    report.steps.retain(|step| {
+        let mut bookings = step.request.bookings.iter();
+        bookings.any(|one| one.uid == *booking)
+    });
+    (report, error)
+}
+
+async fn run_reported(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    dry_run: bool,
+    booking: Option<&BookingUid>,
+) -> (PassReport, Option<PassError>) {
     let dry = DryRun::new(ports);
     let ports = &if dry_run { dry.ports(ports) } else { *ports };
     let started = (ports.clock)();
@@ -76,7 +109,7 @@ pub async fn run_pass_with_report(
         unresolved: UnresolvedReport::default(),
         more: false,
     };
-    let mut run_result = run_phases(ports, policy, session, &mut report).await;
+    let mut run_result = run_phases(ports, policy, session, &mut report, booking).await;
     match ports
         .store
         .read(|store| UnresolvedReport::read(store))
@@ -95,18 +128,25 @@ async fn run_phases(
     policy: &Policy,
     session: &mut Session,
     report: &mut PassReport,
+    booking: Option<&BookingUid>,
 ) -> Result<(), PassError> {
     // Observing writes nothing but allowances, whole commits at a time, so it may be abandoned at
     // any point.
     let observation = tokio::select! {
         biased;
-        observation = identify_and_observe(ports, policy, session, &mut report.allowances) => observation?,
+        observation = identify_and_observe(ports, policy, session, booking, &mut report.allowances) => observation?,
         () = ports.stop.stopped() => {
             report.more = true;
             return Ok(());
         }
     };
-    let mut observation = observation;
+    let mut observation = match observation {
+        BookingObservation::Observed(observation) => *observation,
+        BookingObservation::NotDecided(problem) => {
+            report.problems.push(problem);
+            return Ok(());
+        }
+    };
     report.pending_count = observation.pending_count;
     report.problems = std::mem::take(&mut report.allowances.problems);
     report.problems.append(&mut observation.problems);

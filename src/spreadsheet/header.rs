@@ -135,11 +135,6 @@ impl Header {
                 None => problems.push(format!("column {} is called {:?}", at + 1, shorten(&name))),
             }
         }
-        for other in &options.ignored {
-            if self.columns_named(other).next().is_none() {
-                problems.push(format!("there is no column {other:?}"));
-            }
-        }
         for field in [Field::Account, Field::Credits] {
             if self.place_of(&field).is_none() {
                 problems.push(format!("there is no column \"{field}\""));

@@ -11,6 +11,7 @@ mod administration;
 mod allowance_grants;
 mod allowances;
 mod binary;
+mod booking_pass;
 mod calcom_client;
 mod cancel_races;
 mod commands;

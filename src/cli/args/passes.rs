@@ -35,6 +35,9 @@ pub struct PassArgs {
     /// Also look after confirmed bookings, whether that is due or not
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub watch: bool,
+    /// Decide only about the booking with this uid; also works without a daemon
+    #[arg(long, value_name = "UID", conflicts_with = "watch")]
+    pub booking: Option<String>,
 }
 
 /// Show what a pass would do.

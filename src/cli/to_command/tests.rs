@@ -52,8 +52,27 @@ fn words_become_commands() {
     let table = [
         ("plan", Command::Plan {}),
         ("plan --exit-code", Command::Plan {}),
-        ("pass", Command::Pass { watch: false }),
-        ("pass --watch", Command::Pass { watch: true }),
+        (
+            "pass",
+            Command::Pass {
+                watch: false,
+                booking: None,
+            },
+        ),
+        (
+            "pass --watch",
+            Command::Pass {
+                watch: true,
+                booking: None,
+            },
+        ),
+        (
+            "pass --booking kV2s9q",
+            Command::Pass {
+                watch: false,
+                booking: some_owned("kV2s9q"),
+            },
+        ),
         ("status", Command::Status {}),
         ("page", Command::Page {}),
         ("statistics", Command::Statistics { days: 30 }),

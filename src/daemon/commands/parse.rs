@@ -140,6 +140,14 @@ pub fn place(text: &str) -> Result<(&str, &str), Refusal> {
     text.split_once('/').ok_or_else(|| unusable_place(text))
 }
 
+/// Parses the uid of a booking that an operator names.
+///
+/// # Errors
+/// Fails when the text is no uid.
+pub fn booking_uid(text: &str) -> Result<BookingUid, Refusal> {
+    BookingUid::parse(text).map_err(|why| usage(format!("the booking {text:?} {why}")))
+}
+
 /// Returns the booking in a part of a place.
 ///
 /// # Errors

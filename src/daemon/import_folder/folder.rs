@@ -1,6 +1,6 @@
 //! Imports the files of a folder. A file that is complete is checked and imported like one of
 //! `credits import`, and then moved into the folder `done`. A file with problems is moved into the
-//! folder `bad`, with a report next to it, and nothing of it is imported.
+//! folder `bad`, with a report next to it, and none of its rows is imported.
 //!
 //! Each step may be the last one before a crash: rows count once by their references, so a file that
 //! was imported and not moved changes nothing when it is imported again.

@@ -17,7 +17,7 @@ use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Time};
 use crate::lookup::client::LookupClient;
 use crate::reconcile::context::{PassError, Ports, Session, StopSignal};
-use crate::reconcile::pass::run_pass_with_report;
+use crate::reconcile::pass::{run_booking_pass, run_pass_with_report};
 use crate::reconcile::report::PassReport;
 use crate::reconcile::watch::{WatchReport, WatchScope, run_watch_with_report};
 use crate::source::client::SourceClient;
@@ -151,12 +151,9 @@ impl Loop {
     }
 
     /// Starts the next erasure or pass that a client waits for, without waiting for the scheduler.
-    fn start_next_queued(&mut self) {
-        if !self.start_next_erasure()
-            && !self.shutting_down
-            && let Some(queued) = self.queued_passes.pop_front()
-        {
-            self.start_pass(Some(queued));
+    pub(super) fn start_next_queued(&mut self) {
+        if !self.start_next_erasure() && !self.shutting_down && !self.queued_passes.is_empty() {
+            self.start_due_run();
         }
     }
 
@@ -168,8 +165,12 @@ impl Loop {
         let dry_run = queued
             .as_ref()
             .is_some_and(|job| job.kind == PassKind::Plan);
+        let booking = queued.as_ref().and_then(|job| match &job.kind {
+            PassKind::Booking(booking) => Some(booking.clone()),
+            PassKind::Plan | PassKind::Pass | PassKind::PassAndWatch => None,
+        });
         self.requested_pass = queued;
-        if !dry_run {
+        if !dry_run && booking.is_none() {
             self.timetable.record_pass_start((self.daemon.clock)());
         }
         let tools = self.pass_resources();
@@ -177,8 +178,10 @@ impl Loop {
         spawn_and_report(wakes, &self.progress, async move {
             let mut session = session;
             let (ports, policy) = (tools.ports(), &tools.policy);
-            let (report, stopped) =
-                run_pass_with_report(&ports, policy, &mut session, dry_run).await;
+            let (report, stopped) = match &booking {
+                Some(booking) => run_booking_pass(&ports, policy, &mut session, booking).await,
+                None => run_pass_with_report(&ports, policy, &mut session, dry_run).await,
+            };
             Wake::PassEnded {
                 session,
                 report: Box::new(report),
@@ -200,13 +203,18 @@ impl Loop {
         let metrics = &self.daemon.metrics;
         metrics.record_pass(report, stopped.as_ref(), stopping);
         metrics.request_export();
-        let awaiting_watch = match self.requested_pass.take() {
+        let job = self.requested_pass.take();
+        let is_booking = job.as_ref().is_some_and(|job| job.kind.is_booking());
+        let awaiting_watch = match job {
             Some(job) => self.answer_requester(job, report, stopped.as_ref()),
             None => None,
         };
         let now = (self.daemon.clock)();
         match stopped {
             None if report.dry_run => {}
+            // The schedule continues as if there had been no pass.
+            None if is_booking => self.daemon.outbox.wake(),
+            Some(error) if is_booking && !matches!(error, PassError::Store(_)) => {}
             None => self.record_success(report, now),
             Some(error) => self.record_failure(error, now)?,
         }

@@ -11,13 +11,17 @@ use crate::control::protocol::review::ReviewResultView;
 use crate::control::protocol::{Command, CommandResult, Refusal, SocketResponse};
 use crate::control::server::ReceivedCommand;
 use crate::daemon::commands::operator_log;
-use crate::daemon::commands::parse::refusal;
+use crate::daemon::commands::parse::{booking_uid, refusal};
 use crate::daemon::wake::Wake;
 use crate::daemon::web_page;
 
 /// Most passes that operators may have waiting. A pass takes seconds to minutes, so a
 /// further command would wait for a long time.
 const MAX_QUEUED_PASSES: usize = 16;
+
+/// With fewer calls in the budget, no pass over one booking starts: a pass of the schedule needs some
+/// calls for its lists.
+const CALLS_FOR_SCHEDULE: usize = 8;
 
 impl Loop {
     pub(super) fn handle_command(&mut self, asked: ReceivedCommand) {
@@ -40,8 +44,12 @@ impl Loop {
         }
         match command {
             Command::Plan {} => self.queue_pass(PassKind::Plan, answer),
-            Command::Pass { watch: false } => self.queue_pass(PassKind::Pass, answer),
-            Command::Pass { watch: true } => self.queue_pass(PassKind::PassAndWatch, answer),
+            Command::Pass {
+                booking: Some(booking),
+                ..
+            } => self.queue_booking_pass(&booking, answer),
+            Command::Pass { watch: false, .. } => self.queue_pass(PassKind::Pass, answer),
+            Command::Pass { watch: true, .. } => self.queue_pass(PassKind::PassAndWatch, answer),
             Command::Status {} => self.status(answer),
             Command::Page {} => {
                 let _ = answer.send(web_page::answer_link(
@@ -73,11 +81,30 @@ impl Loop {
             return;
         }
         self.queued_passes.push_back(QueuedPass { kind, answer });
-        if self.session.is_some()
-            && let Some(queued) = self.queued_passes.pop_front()
-        {
-            self.start_pass(Some(queued));
+        self.start_next_queued();
+    }
+
+    /// Queues a pass over one booking, unless the schedule needs the rest of the request budget.
+    fn queue_booking_pass(&mut self, booking: &str, answer: oneshot::Sender<SocketResponse>) {
+        let booking = match booking_uid(booking) {
+            Ok(booking) => booking,
+            Err(refusal) => {
+                let _ = answer.send(SocketResponse::Err(refusal));
+                return;
+            }
+        };
+        if let Some(pause) = self.pauses.of_all((self.daemon.clock)()) {
+            let text = format!("nothing is read or done: {}", pause.describe());
+            let _ = answer.send(SocketResponse::Err(refusal("busy", text)));
+            return;
         }
+        if self.daemon.calendar.available_calls() < CALLS_FOR_SCHEDULE {
+            let text = "the request budget is nearly used up: the booking is left to the next pass of \
+                        the schedule";
+            let _ = answer.send(SocketResponse::Err(refusal("busy", text)));
+            return;
+        }
+        self.queue_pass(PassKind::Booking(booking), answer);
     }
 
     fn run_store_command(

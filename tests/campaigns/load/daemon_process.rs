@@ -192,6 +192,7 @@ impl DaemonInChild {
         let outbox = Outbox::start(place, notifications, &store, &clock.clock());
         let daemon = run::Daemon {
             outbox: Arc::new(outbox),
+            import_service: None,
             metrics: Metrics::new(None, begins),
             lookups: Arc::new(LookupClient::open(&config.lookups).unwrap()),
             sources: Arc::new(SourceClient::open(&config.sources).unwrap()),

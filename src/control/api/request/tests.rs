@@ -27,7 +27,10 @@ fn a_command_survives_the_way_as_a_request() {
     let odd = "a&b=c+d%20 é\u{202e}\"\\".to_owned();
     let commands = [
         Command::Status {},
-        Command::Pass { watch: true },
+        Command::Pass {
+            watch: true,
+            booking: None,
+        },
         Command::Explain {
             booking: odd.clone(),
         },
@@ -103,7 +106,10 @@ fn requests_use_the_method_and_the_path_of_the_table() {
     assert_eq!(read.method(), Method::GET);
     assert_eq!(read.target, "/v1/explain?booking=a+b");
     assert_eq!(read.body, "");
-    let change = CommandRequest::new(&Command::Pass { watch: false });
+    let change = CommandRequest::new(&Command::Pass {
+        watch: false,
+        booking: Some("b1".to_owned()),
+    });
     assert_eq!(change.method(), Method::POST);
     assert_eq!(change.target, "/v1/passes");
     assert_eq!(change.body, "{\"watch\":false}");
@@ -116,7 +122,10 @@ fn what_is_left_out_has_its_default() {
         (
             "/v1/passes",
             RequestParts::default(),
-            Command::Pass { watch: false },
+            Command::Pass {
+                watch: false,
+                booking: Some("b1".to_owned()),
+            },
         ),
         (
             "/v1/reviews",
