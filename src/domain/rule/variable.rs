@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 
 use super::context::RuleContext;
 use super::value::{ListRef, MapRef, RuleValue, TypedAnswers};
+use crate::domain::account::Account;
 use crate::domain::decision::Credits;
 
 /// A variable that rules and templates can read. `schema` has the name, type and description of
@@ -123,9 +124,7 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
             account.map(|account| &account.attributes),
         )),
         RuleVariable::Balance => credits_value(context.available),
-        RuleVariable::Frozen => {
-            RuleValue::Bool(account.is_some_and(|account| account.freeze_reason.is_some()))
-        }
+        RuleVariable::Frozen => RuleValue::Bool(account.is_some_and(is_frozen)),
         RuleVariable::Upcoming => RuleValue::Int(context.counts.upcoming.into()),
         RuleVariable::Day => RuleValue::Int(context.counts.day.into()),
         RuleVariable::Week => RuleValue::Int(context.counts.week.into()),
@@ -134,6 +133,10 @@ pub(super) fn read_value<'a>(variable: RuleVariable, context: &RuleContext<'a>) 
             .next_renewal
             .map_or(RuleValue::Null, RuleValue::Time),
     }
+}
+
+fn is_frozen(account: &Account) -> bool {
+    account.freeze_reason.is_some()
 }
 
 /// Returns the answers of the booking with the types of their questions.
