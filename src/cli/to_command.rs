@@ -39,6 +39,7 @@ pub type ReadPin<'a> = &'a dyn Fn() -> Result<String, Refusal>;
 ///
 /// # Errors
 /// Returns a refusal if a time or a file cannot be understood.
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 pub fn build_command(
     store_command: &StoreCommand,
     read_time_context: ReadTimeContext<'_>,

@@ -377,14 +377,22 @@ async fn run_passes(
         deliver(place, notifications, &store, clock, run, limits).await;
     }
     drop(store);
-    match thread.join().map(|mut store| store.close()) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!("the next start rebuilds the store: {}", error_chain(&error))
-        }
-        Err(_) => outcome.failure = Some(Failure::Store("the store's thread panicked".to_owned())),
+    if !close_store(thread) {
+        outcome.failure = Some(Failure::Store("the store's thread panicked".to_owned()));
     }
     Ok(outcome)
+}
+
+/// Closes the store after its thread has ended. Returns false if the thread panicked.
+fn close_store(thread: std::thread::JoinHandle<Box<dyn Maintenance>>) -> bool {
+    match thread.join().map(|mut store| store.close()) {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!("the next start rebuilds the store: {}", error_chain(&error));
+            true
+        }
+        Err(_) => false,
+    }
 }
 
 /// Returns what writes the metrics file, if there is one. A dry run writes none.
@@ -457,13 +465,18 @@ async fn run_passes_and_watch(
         return;
     };
     let session = &mut Session::default();
-    let (mut watch_report, error) =
+    let (watch_report, error) =
         run_watch_with_report(ports, &config.policy, session, scope, dry_run).await;
     metrics.record_watch(&watch_report, error.as_ref(), ports.stop.is_set());
     if watch_report.complete {
         watching.record_watch(&watch_report);
         watching.save(folder);
     }
+    note_watch(outcome, watch_report, error);
+}
+
+/// Notes what a watch did, and why it failed.
+fn note_watch(outcome: &mut RunOutcome, mut watch_report: WatchReport, error: Option<PassError>) {
     match error {
         None => outcome.watch_report = Some(watch_report),
         // The next run watches again.

@@ -100,11 +100,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
             return Err(failure);
         }
     };
-    care.abort();
-    if let Some(imports) = import_service {
-        imports.shut_down().await;
-    }
-    close_outbox(outbox, ended.as_ref().err()).await;
+    end_services(care, import_service, outbox, ended.as_ref().err()).await;
     drop(stop_clients);
     signals.close();
     if let Ok(Err(_)) = tokio::task::spawn_blocking(move || schedule.join()).await {
@@ -121,6 +117,20 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     close_store(thread).await;
     tracing::info!("maitred has ended");
     ended.map(|_| ())
+}
+
+/// Ends what works beside the loop.
+async fn end_services(
+    care: tokio::task::JoinHandle<()>,
+    imports: Option<Arc<ImportService>>,
+    outbox: Arc<Outbox>,
+    failure: Option<&Failure>,
+) {
+    care.abort();
+    if let Some(imports) = imports {
+        imports.shut_down().await;
+    }
+    close_outbox(outbox, failure).await;
 }
 
 /// Ends the page and the socket. A client whose answer is still being sent gets time for that; see

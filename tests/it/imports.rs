@@ -254,8 +254,9 @@ fn put(folder: &std::path::Path, name: &str, text: &str) {
     let path = folder.join(name);
     fs::write(&path, text).unwrap();
     let file = fs::File::options().write(true).open(&path).unwrap();
-    let before = std::time::SystemTime::now() - Duration::from_secs(60);
-    file.set_modified(before).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written - Duration::from_secs(60))
+        .unwrap();
 }
 
 fn names(folder: &std::path::Path) -> Vec<String> {

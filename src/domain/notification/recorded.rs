@@ -100,6 +100,7 @@ pub fn hold_of(fact: &Fact, booking: &BookingUid) -> Option<(AccountId, Credits)
 }
 
 /// Returns the notification that follows from a fact.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
 pub fn notification_of_record(
     place: FactPlace,
     fact: &Fact,
