@@ -119,7 +119,7 @@ pub async fn run_daemon(config: Config, config_path: PathBuf, clock: Clock) -> R
     ended.map(|_| ())
 }
 
-/// Ends what works beside the loop.
+/// Ends what works while the loop runs.
 async fn end_services(
     care: tokio::task::JoinHandle<()>,
     imports: Option<Arc<ImportService>>,
