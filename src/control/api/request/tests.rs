@@ -112,7 +112,7 @@ fn requests_use_the_method_and_the_path_of_the_table() {
     });
     assert_eq!(change.method(), Method::POST);
     assert_eq!(change.target, "/v1/passes");
-    assert_eq!(change.body, "{\"watch\":false}");
+    assert_eq!(change.body, "{\"watch\":false,\"booking\":\"b1\"}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn what_is_left_out_has_its_default() {
             RequestParts::default(),
             Command::Pass {
                 watch: false,
-                booking: Some("b1".to_owned()),
+                booking: None,
             },
         ),
         (
