@@ -66,7 +66,7 @@ pub struct Account {
     pub opened_at: Time,
     /// The addresses that lead to the account, in addition to its own name.
     pub aliases: BTreeSet<Address>,
-    /// In the order in which the lots pay (see [`Lot::pays_before`]).
+    /// In the order in which the lots pay.
     pub lots: Vec<Lot>,
     /// The account's sums since it was opened.
     pub totals: Totals,
