@@ -129,7 +129,7 @@ impl Default for RecordFields {
 /// What the number of credits in a record means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BalanceMeaning {
-    /// The credits that the member has left. The other system has to be told of every booking, or
+    /// The credits that the member has left. The other system must learn about every booking, or
     /// each sync gives back what bookings have cost.
     Left,
     /// The credits that the member was ever given. Bookings do not change the number.

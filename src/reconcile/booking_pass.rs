@@ -2,19 +2,17 @@
 //! waits that a pass would decide first. If none does, only this booking is evaluated; otherwise the
 //! pass is an ordinary one, so that the order in which requests are decided stays the same.
 
-use async_trait::async_trait;
-
 use super::context::{PassError, Ports, Session};
+use super::known_pending::KnownPending;
 use super::observe::{Observation, observe};
 use super::store_reads::{self, StoredDecisions};
-use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
-use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
-use crate::domain::dialect::Dialect;
+use crate::calcom::port::BookingFilter;
+use crate::domain::booking::{Booking, BookingRef, BookingStatus, Fetched};
 use crate::domain::gate::Policy;
-use crate::domain::id::{BookingUid, EventTypeId, HostId, RequestId};
+use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Request, RequestState};
-use crate::domain::time::{Span, Time, overlaps};
+use crate::domain::time::{Time, overlaps};
 
 /// The code of the problem that the booking does not wait for an answer.
 pub const NOT_WAITING: &str = "booking-not-waiting";
@@ -129,7 +127,7 @@ async fn observe_alone(
     server_time: Option<Time>,
     uid: &BookingUid,
 ) -> Result<BookingObservation, PassError> {
-    let calendar = ShortListCalendar {
+    let calendar = KnownPending {
         calendar: ports.calendar,
         bookings,
         server_time,
@@ -214,98 +212,4 @@ fn record_of<'a>(decisions: &'a StoredDecisions, booking: &Booking) -> Option<&'
         .records
         .get(&booking.request_id())
         .or_else(|| records.find(|record| record.bookings.iter().any(|one| one.uid == booking.uid)))
-}
-
-/// A calendar whose list of waiting bookings is short.
-struct ShortListCalendar<'a> {
-    calendar: &'a dyn Calendar,
-    bookings: Vec<Booking>,
-    server_time: Option<Time>,
-}
-
-#[async_trait]
-impl Calendar for ShortListCalendar<'_> {
-    async fn current_user(&self) -> Result<CurrentUser, CallError> {
-        self.calendar.current_user().await
-    }
-
-    async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
-        self.calendar.event_types().await
-    }
-
-    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
-        self.calendar.event_type(id).await
-    }
-
-    async fn list(&self, select: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
-        match select {
-            BookingFilter::Pending => Ok(BookingPage {
-                bookings: self.bookings.clone(),
-                unreadable: Vec::new(),
-                next: None,
-                server_time: self.server_time,
-            }),
-            BookingFilter::Upcoming { .. }
-            | BookingFilter::Past { .. }
-            | BookingFilter::UpdatedSince(_)
-            | BookingFilter::CreatedSince(_) => self.calendar.list(select, page).await,
-        }
-    }
-
-    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
-        self.calendar.get(booking).await
-    }
-
-    async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
-        self.calendar.series(series).await
-    }
-
-    fn reads_before_acting(&self) -> bool {
-        self.calendar.reads_before_acting()
-    }
-
-    fn names_successors(&self) -> bool {
-        self.calendar.names_successors()
-    }
-
-    async fn confirm(&self, _: &BookingRef, _: Time) -> Result<Option<Fetched>, CallError> {
-        Err(observing_only())
-    }
-
-    async fn decline(
-        &self,
-        _: &BookingRef,
-        _: &str,
-        _: Time,
-    ) -> Result<Option<Fetched>, CallError> {
-        Err(observing_only())
-    }
-
-    async fn cancel(&self, _: &BookingRef, _: &str, _: Time) -> Result<Option<Fetched>, CallError> {
-        Err(observing_only())
-    }
-
-    fn server(&self) -> String {
-        self.calendar.server()
-    }
-
-    fn dialect(&self) -> Dialect {
-        self.calendar.dialect()
-    }
-
-    fn clock_difference(&self) -> Option<Span> {
-        self.calendar.clock_difference()
-    }
-
-    fn calls(&self) -> u64 {
-        self.calendar.calls()
-    }
-
-    fn available_calls(&self) -> usize {
-        self.calendar.available_calls()
-    }
-}
-
-fn observing_only() -> CallError {
-    CallError::Refused("observing sends nothing".to_owned())
 }

@@ -9,6 +9,7 @@ pub mod context;
 mod dry_run;
 pub mod execute;
 mod identity;
+mod known_pending;
 pub mod member_reads;
 mod memory_budget;
 pub mod observe;

@@ -5,7 +5,7 @@
 use super::parse;
 use crate::control::protocol::Refusal;
 use crate::control::protocol::pass::ReasonView;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, SpendPreview};
 use crate::domain::decision::ReasonCode;
 use crate::domain::evaluation::built_in_rule::ReasonTrait;
 use crate::domain::evaluation::rules;
@@ -117,11 +117,16 @@ fn account_obstacle(
     let carried = carried.filter(|charge| charge.state == ChargeState::Open);
     let carried = carried.map_or(0, |charge| charge.credits());
     let to_hold = request.credits.saturating_sub(carried);
-    let available = account.available(now);
-    if available >= to_hold {
+    // The same lots may pay, and as much may be lent, as in the plan.
+    let spending = &policy.global.spending;
+    let purpose = spending.purpose(now, request.gate.as_deref(), request.start);
+    let preview = SpendPreview::new(&account);
+    let available = preview.available(&purpose);
+    let lendable = preview.lendable(spending.overdraft_limit(&account));
+    if available.saturating_add(lendable) >= to_hold {
         return Ok(None);
     }
-    let missing = to_hold - available;
+    let missing = to_hold - available - lendable;
     let text = format!(
         "account {} has {} available, and a confirm costs {to_hold}; `maitred credits grant {} \
          {missing}` covers it",
@@ -155,9 +160,10 @@ mod tests {
     };
     use super::*;
     use crate::domain::decision::Finding;
-    use crate::domain::fact::{Fact, RequestFact};
-    use crate::domain::id::{Address, RequestId};
+    use crate::domain::fact::{AccountFact, CreditFact, Fact, RequestFact};
+    use crate::domain::id::{AccountId, Address, Reference, RequestId};
     use crate::domain::ledger_state::LedgerFact;
+    use crate::domain::lot::LotTerms;
     use crate::domain::time::Span;
     use crate::store::memory::MemoryStore;
 
@@ -243,6 +249,36 @@ mod tests {
             let codes = obstacle_codes(&mut store, request, decision);
             assert_eq!(codes, expect, "row {number}");
         }
+    }
+
+    /// The plan confirms by the same lots and the same overdraft.
+    #[test]
+    fn an_overdraft_covers_and_a_lot_of_another_gate_does_not() {
+        let mut store = store_with_credits(1);
+        let account = AccountId::parse("bo@example.com").expect("a name");
+        let confirm = OperatorDecision::Confirm;
+        let limit = |limit| {
+            Fact::Account(AccountFact::OverdraftChanged {
+                account: account.clone(),
+                limit: Some(limit),
+            })
+        };
+        commit_facts(&mut store, vec![limit(1)]);
+        let codes = obstacle_codes(&mut store, noted_request("a"), confirm);
+        assert_eq!(codes, [""; 0], "it costs 2 credits");
+        let mut other = LotTerms::default();
+        other.gates.insert("another".to_owned());
+        let grant = Fact::Credit(CreditFact::Grant {
+            reference: Reference::parse("g2").expect("a reference"),
+            account: account.clone(),
+            credits: 5,
+            expires: None,
+            terms: other,
+            reason: String::new(),
+        });
+        commit_facts(&mut store, vec![limit(0), grant]);
+        let codes = obstacle_codes(&mut store, noted_request("a"), confirm);
+        assert_eq!(codes, ["short-of-credit"]);
     }
 
     #[test]

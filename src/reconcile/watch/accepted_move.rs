@@ -3,26 +3,21 @@
 //! this, on a calendar in which only this booking is pending, so there is no second way to
 //! evaluate.
 
-use async_trait::async_trait;
-
 use super::cancel::CancelReason;
 use super::cancel_basis::CancelBasis;
 use super::reschedule_chain::RescheduleChain;
-use crate::calcom::port::{BookingFilter, BookingPage, Calendar, CallError, CurrentUser};
-use crate::domain::booking::{Booking, BookingRef, BookingStatus, EventType, Fetched};
+use crate::domain::booking::{Booking, BookingStatus};
 use crate::domain::decision::{Decision, ReasonCode};
-use crate::domain::dialect::Dialect;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::messages;
 use crate::domain::plan::Problem;
 use crate::domain::refund_policy::{
     AcceptedMove, ClaimedActor, MoveAway, MovesOutcome, identify_mover,
 };
 use crate::domain::request::{Charge, Request, RequestState};
-use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
 use crate::reconcile::context::{PassError, Ports, Session};
+use crate::reconcile::known_pending::KnownPending;
 use crate::reconcile::observe::observe;
 use crate::reconcile::store_reads::find_request;
 
@@ -115,14 +110,16 @@ pub(super) async fn evaluate_move(
     booking: &Booking,
     problems: &mut Vec<Problem>,
 ) -> Result<MoveEvaluation, PassError> {
-    let calendar = SingleBookingCalendar {
+    let pending = Booking {
+        status: BookingStatus::Pending,
+        // The series was already answered: only this occurrence counts.
+        series: None,
+        ..booking.clone()
+    };
+    let calendar = KnownPending {
         calendar: ports.calendar,
-        booking: Booking {
-            status: BookingStatus::Pending,
-            // The series was already answered: only this occurrence counts.
-            series: None,
-            ..booking.clone()
-        },
+        bookings: vec![pending],
+        server_time: None,
     };
     let ports = Ports {
         calendar: &calendar,
@@ -155,97 +152,4 @@ pub(super) async fn evaluate_move(
             MoveEvaluation::Review(messages::join_reasons(&request.reasons))
         }
     })
-}
-
-/// A calendar in which only one booking is pending.
-struct SingleBookingCalendar<'a> {
-    calendar: &'a dyn Calendar,
-    booking: Booking,
-}
-
-#[async_trait]
-impl Calendar for SingleBookingCalendar<'_> {
-    async fn current_user(&self) -> Result<CurrentUser, CallError> {
-        self.calendar.current_user().await
-    }
-
-    async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
-        self.calendar.event_types().await
-    }
-
-    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
-        self.calendar.event_type(id).await
-    }
-
-    async fn list(&self, select: &BookingFilter, page: u32) -> Result<BookingPage, CallError> {
-        match select {
-            BookingFilter::Pending => Ok(BookingPage {
-                bookings: vec![self.booking.clone()],
-                unreadable: Vec::new(),
-                next: None,
-                server_time: None,
-            }),
-            BookingFilter::Upcoming { .. }
-            | BookingFilter::Past { .. }
-            | BookingFilter::UpdatedSince(_)
-            | BookingFilter::CreatedSince(_) => self.calendar.list(select, page).await,
-        }
-    }
-
-    async fn get(&self, booking: &BookingRef) -> Result<Fetched, CallError> {
-        self.calendar.get(booking).await
-    }
-
-    async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
-        self.calendar.series(series).await
-    }
-
-    fn reads_before_acting(&self) -> bool {
-        self.calendar.reads_before_acting()
-    }
-
-    fn names_successors(&self) -> bool {
-        self.calendar.names_successors()
-    }
-
-    async fn confirm(&self, _: &BookingRef, _: Time) -> Result<Option<Fetched>, CallError> {
-        Err(read_only_error())
-    }
-
-    async fn decline(
-        &self,
-        _: &BookingRef,
-        _: &str,
-        _: Time,
-    ) -> Result<Option<Fetched>, CallError> {
-        Err(read_only_error())
-    }
-
-    async fn cancel(&self, _: &BookingRef, _: &str, _: Time) -> Result<Option<Fetched>, CallError> {
-        Err(read_only_error())
-    }
-
-    fn server(&self) -> String {
-        self.calendar.server()
-    }
-
-    fn dialect(&self) -> Dialect {
-        self.calendar.dialect()
-    }
-
-    fn clock_difference(&self) -> Option<Span> {
-        self.calendar.clock_difference()
-    }
-
-    fn calls(&self) -> u64 {
-        self.calendar.calls()
-    }
-
-    fn available_calls(&self) -> usize {
-        self.calendar.available_calls()
-    }
-}
-
-fn read_only_error() -> CallError {
-    CallError::Refused("observing sends nothing".to_owned())
 }
