@@ -11,7 +11,7 @@ use crate::domain::time::{Span, Time};
 
 /// A calendar in which only these bookings are pending. Everything else is read from the real one,
 /// and nothing is sent.
-pub struct KnownPending<'a> {
+pub(super) struct KnownPending<'a> {
     /// The real calendar.
     pub calendar: &'a dyn Calendar,
     /// The bookings that are pending.
